@@ -1,0 +1,126 @@
+// Faults as plain data: what a nemesis asks for, what a history records, what a scenario replays.
+// They name nodes, never containers or pids, so that the same fault means the same in every cluster.
+
+/** A one-way link between two nodes: packets `from` → `to`. */
+export interface Link {
+  from: string;
+  to: string;
+}
+
+/** Nothing passes on the links; each stalls until healed. */
+export interface CutFault {
+  kind: 'cut';
+  links: Link[];
+}
+/** SIGKILL; healing starts the node again on the disk it left. */
+export interface KillFault {
+  kind: 'kill';
+  nodes: string[];
+}
+/** The process is stopped and keeps its sockets; healing continues it. */
+export interface PauseFault {
+  kind: 'pause';
+  nodes: string[];
+}
+/** Every packet on the links is late by `delayMs` ± `jitterMs`. */
+export interface SlowFault {
+  kind: 'slow';
+  links: Link[];
+  delayMs: number;
+  jitterMs: number;
+}
+/** Each packet on the links is lost with `probability` (0 to 1). */
+export interface LoseFault {
+  kind: 'lose';
+  links: Link[];
+  probability: number;
+}
+/** At most `bytesPerSecond` on each link. */
+export interface ThrottleFault {
+  kind: 'throttle';
+  links: Link[];
+  bytesPerSecond: number;
+}
+/** The nodes' clocks jump by `offsetMs` and then run at `rate` (1 is true time). */
+export interface SkewFault {
+  kind: 'skew';
+  nodes: string[];
+  offsetMs: number;
+  rate: number;
+}
+/** Disk damage on the nodes. */
+export interface DiskFault {
+  kind: 'disk';
+  nodes: string[];
+  effect: 'power-loss' | 'torn-tail' | 'eio' | 'enospc' | 'slow-fsync' | 'bit-rot';
+}
+
+export type Fault =
+  | CutFault
+  | KillFault
+  | PauseFault
+  | SlowFault
+  | LoseFault
+  | ThrottleFault
+  | SkewFault
+  | DiskFault;
+
+export type FaultKind = Fault['kind'];
+
+/** Independent evidence that a fault or its heal took effect. */
+export interface Verification {
+  verified: boolean;
+  /** One line a person can read: which probes failed and worked, counters, process states. */
+  evidence: string;
+}
+
+/** A fault's life, as the nemesis' events in the history tell it. Times in ns since run start. */
+export interface FaultRecord {
+  id: number;
+  fault: Fault;
+  /** When the injection began and when it was in place. */
+  injectStart: number;
+  injected: number;
+  injection: Verification;
+  /** When the heal began and when it was complete; absent if it never was. */
+  healStart?: number;
+  healed?: number;
+  heal?: Verification;
+}
+
+/** All nodes a fault touches. */
+export function faultNodes(fault: Fault): string[] {
+  if ('nodes' in fault) return [...fault.nodes];
+  return [...new Set(fault.links.flatMap((l) => [l.from, l.to]))];
+}
+
+/** Links in both directions between every node of `a` and every node of `b`. */
+export function linksBetween(a: readonly string[], b: readonly string[]): Link[] {
+  return a.flatMap((x) =>
+    b.flatMap((y) => [
+      { from: x, to: y },
+      { from: y, to: x },
+    ]),
+  );
+}
+
+/** A short name for tables: `cut n1 | n2 n3`, `kill n2`. */
+export function describeFault(fault: Fault): string {
+  if ('nodes' in fault) {
+    const effect = fault.kind === 'disk' ? ` ${fault.effect}` : '';
+    return `${fault.kind}${effect} ${fault.nodes.join(' ')}`;
+  }
+  const has = new Set(fault.links.map((l) => `${l.from}>${l.to}`));
+  const nodes = faultNodes(fault).sort();
+  const parts: string[] = [];
+  for (const [i, a] of nodes.entries()) {
+    for (const b of nodes.slice(i + 1)) {
+      const there = has.has(`${a}>${b}`);
+      const back = has.has(`${b}>${a}`);
+      if (there && back) parts.push(`${a}-${b}`);
+      else if (there) parts.push(`${a}→${b}`);
+      else if (back) parts.push(`${b}→${a}`);
+    }
+  }
+  return `${fault.kind} ${parts.join(' ')}`;
+}
