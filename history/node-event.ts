@@ -35,12 +35,17 @@ export type CoordinatorEvent =
     }
   /** The process is ending by its own decision; nothing follows. */
   | { ev: 'stop'; reason: string }
+  /** A tenure ended: why this server stopped leading or following. */
+  | { ev: 'left'; reason: string }
   | { ev: 'role'; role: 'looking' | 'following' | 'leading'; leader?: number; epoch?: number }
   /** A vote was cast or changed (before it is sent): proposed leader with its epoch and zxid. */
   | { ev: 'vote'; round: number; leader: number; epoch: number; zxid: number }
   /** The election decided. */
   | { ev: 'elected'; round: number; leader: number; epoch: number; zxid: number }
-  /** Leader: proposes a new epoch, from the accepted epochs of a quorum. */
+  /**
+   * Leader: proposes a new epoch, from the accepted epochs of a quorum. Two servers may propose the
+   * same one (the first may die before anybody heard it); at most one gets a quorum of ackEpochs.
+   */
   | { ev: 'newEpoch'; epoch: number; acceptedEpochs: Record<string, number> }
   /** After acceptedEpoch is durable. */
   | { ev: 'acceptedEpoch'; epoch: number }

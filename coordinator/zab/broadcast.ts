@@ -1,0 +1,266 @@
+// The established leader at work: gives every write its place, sends it to all, commits what a quorum
+// has on disk, confirms syncs with a quorum, and keeps the sessions' time.
+// Source: Zab 1.0 phase 3; rules I-Z7 to I-Z9, I-C5, I-C7.
+import type { ClientRequest, Preparer, SessionTracker } from '../contract.ts';
+import { ErrorCode, Op } from '../protocol/codes.ts';
+import { hashHex, sealTxn, type TxnBody, type TxnRecord } from '../txn.ts';
+import { COUNTER_MAX, epochOf, makeZxid, type Zxid } from '../zxid.ts';
+import { quorumOf, type TenureContext } from './context.ts';
+import type { LearnerHandle } from './leader.ts';
+import { encodeMessage, LEADER_MESSAGES } from './messages.ts';
+
+interface PendingSync {
+  origin: number;
+  request: number;
+}
+
+/** One confirmation round: serves every sync that arrived before it started. */
+interface ConfirmationRound {
+  number: number;
+  /** Last committed zxid, read when the round started. */
+  zxid: Zxid;
+  syncs: PendingSync[];
+  confirmedBy: Set<number>;
+}
+
+export class Broadcast {
+  readonly #context: TenureContext;
+  readonly #learners: () => Iterable<LearnerHandle>;
+  readonly #preparer: Preparer;
+  readonly #sessions: SessionTracker;
+  #epoch = 0;
+  #counter = 0;
+  #ownDurable: Zxid = 0;
+  #committed: Zxid = 0;
+  #batch: TxnRecord[] = [];
+  #batchScheduled = false;
+  #pendingSyncs: PendingSync[] = [];
+  #round: ConfirmationRound | undefined;
+  #rounds = 0;
+  #expiries = 0;
+  #stopped = false;
+
+  constructor(context: TenureContext, learners: () => Iterable<LearnerHandle>) {
+    this.#context = context;
+    this.#learners = learners;
+    this.#preparer = context.makePreparer();
+    this.#sessions = context.makeSessionTracker();
+  }
+
+  get committed(): Zxid {
+    return this.#committed;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** The epoch is established: everything in the log is committed, and sessions start anew. */
+  start(epoch: number): void {
+    const { recent, tree, nowMs } = this.#context;
+    this.#epoch = epoch;
+    this.#ownDurable = recent.last;
+    this.#commit(recent.last);
+    const now = nowMs();
+    for (const { id, timeoutMs } of tree.sessions()) this.#sessions.track(id, timeoutMs, now);
+    this.#startRound();
+  }
+
+  /** Gives the request its place in the order. Its proposal leaves at the end of this turn. */
+  submit(request: ClientRequest): void {
+    if (this.#stopped || this.#epoch === 0) return;
+    const { session } = request;
+    if (session !== 0) this.touch(session);
+    const owner = this.#sessions.owner(session);
+    const moved = owner !== undefined && owner !== request.origin && request.cxid !== EXPIRY_CXID;
+    if (this.#counter >= COUNTER_MAX) {
+      this.#context.leave('the counter of this epoch is used up');
+      return;
+    }
+    const zxid = makeZxid(this.#epoch, this.#counter + 1);
+    const timeMs = this.#context.wallMs();
+    const body: TxnBody = moved
+      ? { type: 'error', error: ErrorCode.SessionMoved }
+      : this.#preparer.prepare(request, zxid, timeMs);
+    this.#counter += 1;
+    const { cxid, origin, op } = request;
+    this.#propose(
+      sealTxn({ zxid, session, cxid, origin, request: request.request, op, timeMs, body }),
+    );
+  }
+
+  #propose(record: TxnRecord): void {
+    this.#context.recent.add(record);
+    this.#batch.push(record);
+    if (this.#batchScheduled) return;
+    this.#batchScheduled = true;
+    setImmediate(() => this.#context.guard(() => this.flushProposals()));
+  }
+
+  /** Sends the proposals of this turn to everybody and to our own disk, in parallel. */
+  flushProposals(): void {
+    this.#batchScheduled = false;
+    if (this.#stopped || this.#batch.length === 0) return;
+    const { events, log } = this.#context;
+    const batch = this.#batch;
+    this.#batch = [];
+    if (events.detailed) {
+      for (const { txn, hash } of batch) {
+        events.emit({ ev: 'propose', zxid: txn.zxid, hash: hashHex(hash) });
+        events.emit({ ev: 'append', zxid: txn.zxid, hash: hashHex(hash) });
+      }
+    }
+    log.append(batch, this.#committed);
+    const records = batch.map((record) => record.bytes);
+    const frame = encodeMessage(LEADER_MESSAGES, { type: 'records', records });
+    for (const { phase, link } of this.#learners()) {
+      if (phase === 'synchronising' || phase === 'newLeaderAcked' || phase === 'upToDate') {
+        link.sendEncoded(frame);
+      }
+    }
+  }
+
+  /** Our own log is durable up to `zxid`. */
+  durable(zxid: Zxid): void {
+    if (epochOf(zxid) !== this.#epoch) return;
+    this.#ownDurable = zxid;
+    this.#noteAck(this.#context.config.sid, zxid);
+    this.#advance();
+  }
+
+  /** A learner's log is durable up to `zxid`. */
+  acknowledge(learner: LearnerHandle, zxid: Zxid): void {
+    if (zxid <= learner.acked) return;
+    learner.acked = zxid;
+    this.#noteAck(learner.sid, zxid);
+    this.#advance();
+  }
+
+  #noteAck(from: number, zxid: Zxid): void {
+    const { events } = this.#context;
+    if (events.detailed) events.emit({ ev: 'ackReceived', from, zxid });
+  }
+
+  /** Commits up to the largest zxid that a quorum has on disk (I-Z9). */
+  #advance(): void {
+    const { config } = this.#context;
+    const durable = [this.#ownDurable];
+    for (const { acked } of this.#learners()) durable.push(acked);
+    const quorum = quorumOf(config);
+    if (durable.length < quorum) return;
+    durable.sort((a, b) => b - a);
+    const zxid = durable[quorum - 1] as Zxid;
+    if (zxid <= this.#committed || epochOf(zxid) !== this.#epoch) return;
+    this.#commit(zxid);
+    const frame = encodeMessage(LEADER_MESSAGES, { type: 'commit', zxid });
+    for (const { phase, link } of this.#learners()) {
+      if (phase === 'upToDate') link.sendEncoded(frame);
+    }
+  }
+
+  #commit(zxid: Zxid): void {
+    this.#committed = zxid;
+    const now = this.#context.nowMs();
+    this.#context.commitUpTo(zxid, ({ txn }) => {
+      const { body } = txn;
+      if (body.type === 'createSession') {
+        this.#sessions.track(txn.zxid, body.timeoutMs, now);
+        this.#sessions.attach(txn.zxid, txn.origin);
+      } else if (body.type === 'closeSession') {
+        this.#sessions.untrack(body.session);
+      }
+    });
+    this.#preparer.applied(zxid);
+  }
+
+  /** A quorum sync: answered after a confirmation round that starts from now on. */
+  sync(origin: number, request: number): void {
+    this.#pendingSyncs.push({ origin, request });
+    this.#startRound();
+  }
+
+  #startRound(): void {
+    if (this.#round !== undefined || this.#pendingSyncs.length === 0) return;
+    if (this.#stopped || this.#epoch === 0) return;
+    this.#rounds += 1;
+    const syncs = this.#pendingSyncs;
+    this.#pendingSyncs = [];
+    const round = { number: this.#rounds, zxid: this.#committed, syncs };
+    this.#round = { ...round, confirmedBy: new Set() };
+    const frame = encodeMessage(LEADER_MESSAGES, { type: 'confirm', round: round.number });
+    for (const { phase, link } of this.#learners()) {
+      if (phase === 'upToDate') link.sendEncoded(frame);
+    }
+    this.confirmed(this.#context.config.sid, round.number);
+  }
+
+  /** A learner begins to serve: a round under way may need its word, if others fell away. */
+  joined(learner: LearnerHandle): void {
+    if (this.#round === undefined) return;
+    learner.link.send({ type: 'confirm', round: this.#round.number });
+  }
+
+  /** A voter still follows us in this epoch, asked after the round began. */
+  confirmed(from: number, number: number): void {
+    const round = this.#round;
+    if (round === undefined || round.number !== number) return;
+    round.confirmedBy.add(from);
+    if (round.confirmedBy.size < quorumOf(this.#context.config)) return;
+    const { events } = this.#context;
+    const { zxid, syncs } = round;
+    events.emit({ ev: 'syncConfirmed', round: number, zxid, syncs: syncs.length });
+    this.#round = undefined;
+    for (const sync of syncs) this.#answer(sync.origin, { request: sync.request, zxid });
+    this.#startRound();
+  }
+
+  #answer(origin: number, answer: { request: number; zxid: Zxid }): void {
+    const { config, front } = this.#context;
+    if (origin === config.sid) front.synced(answer.request, answer.zxid);
+    else this.#linkOf(origin)?.send({ type: 'synced', ...answer });
+  }
+
+  #linkOf(sid: number): LearnerHandle['link'] | undefined {
+    for (const learner of this.#learners()) if (learner.sid === sid) return learner.link;
+    return undefined;
+  }
+
+  /** A client came back with a session at server `origin`. */
+  attach(origin: number, request: number, session: number): void {
+    const { config, front, tree } = this.#context;
+    let timeoutMs = tree.session(session)?.timeoutMs ?? 0;
+    // Its close or its creation is under way: only what is committed may be told.
+    if (this.#preparer.closing(session) || session > tree.lastApplied) timeoutMs = -1;
+    if (timeoutMs > 0) {
+      this.#sessions.attach(session, origin);
+      this.touch(session);
+    }
+    if (origin === config.sid) front.attached(request, timeoutMs);
+    else this.#linkOf(origin)?.send({ type: 'attached', request, timeoutMs });
+  }
+
+  touch(session: number): void {
+    this.#sessions.touch(session, this.#context.nowMs());
+  }
+
+  /** Proposes the close of every session whose time is over. */
+  expireSessions(nowMs: number): void {
+    const { config, events } = this.#context;
+    for (const { id, silentMs, timeoutMs } of this.#sessions.expired(nowMs)) {
+      const session = id.toString(16);
+      events.emit({ ev: 'sessionExpired', session, silentMs: Math.round(silentMs), timeoutMs });
+      this.#expiries += 1;
+      this.submit({
+        origin: config.sid,
+        request: -this.#expiries,
+        session: id,
+        cxid: EXPIRY_CXID,
+        op: Op.closeSession,
+        body: Buffer.alloc(0),
+      });
+    }
+  }
+}
+
+/** The cxid of the leader's own request to close an expired session. */
+const EXPIRY_CXID = -1;

@@ -1,0 +1,213 @@
+// The network of elections: each server keeps one connection to every other voter on which it tells
+// its state, and listens for theirs. A link that falls silent is dropped and dialled anew, because a
+// connection that sat through a partition can take many seconds to wake up.
+import net from 'node:net';
+import type { EventSink } from '../contract.ts';
+import type { Notification } from './election.ts';
+import { Link } from './link.ts';
+import { ELECTION_MESSAGES, PEER_PROTOCOL_VERSION, PEER_STATES } from './messages.ts';
+
+type Messages = typeof ELECTION_MESSAGES;
+type ElectionLink = Link<Messages, Messages>;
+
+export interface ElectionPeer {
+  sid: number;
+  host: string;
+  port: number;
+}
+
+export interface ElectionLinksOptions {
+  sid: number;
+  peers: readonly ElectionPeer[];
+  port: number;
+  host: string | undefined;
+  events: EventSink;
+  /** A link that hears nothing for this long is dead, ms; also the patience of a dial. */
+  silenceMsMax: number;
+  notification(): Notification;
+  onNotification(n: Notification): void;
+  onReachabilityChanged(): void;
+}
+
+/** A connection we dialled, on which we tell and are answered pings. */
+class Outgoing {
+  readonly peer: ElectionPeer;
+  readonly #options: ElectionLinksOptions;
+  #link: ElectionLink | undefined;
+  #socket: net.Socket | undefined;
+  #redial: NodeJS.Timeout | undefined;
+  #watchdog: NodeJS.Timeout | undefined;
+  #pings = 0;
+  #alive = false;
+  #stopped = false;
+
+  constructor(peer: ElectionPeer, options: ElectionLinksOptions) {
+    this.peer = peer;
+    this.#options = options;
+    this.#dial();
+  }
+
+  /** Whether the peer answered within the limit. */
+  get alive(): boolean {
+    return this.#alive;
+  }
+
+  #dial(): void {
+    const { sid, events } = this.#options;
+    const socket = net.connect({ host: this.peer.host, port: this.peer.port });
+    this.#socket = socket;
+    const link: ElectionLink = new Link({
+      socket,
+      incoming: ELECTION_MESSAGES,
+      outgoing: ELECTION_MESSAGES,
+      events,
+      onMessage: (message) => {
+        if (message.type !== 'pong') return;
+        this.#rearm();
+        if (!this.#alive) {
+          this.#alive = true;
+          this.#options.onReachabilityChanged();
+        }
+      },
+      onClose: () => this.#lost(),
+    });
+    this.#link = link;
+    this.#rearm();
+    socket.once('connect', () => {
+      link.send({ type: 'hello', sid, version: PEER_PROTOCOL_VERSION });
+      this.tell();
+      this.ping();
+    });
+  }
+
+  #rearm(): void {
+    clearTimeout(this.#watchdog);
+    this.#watchdog = setTimeout(() => this.#link?.abort('silent'), this.#options.silenceMsMax);
+  }
+
+  #lost(): void {
+    clearTimeout(this.#watchdog);
+    const was = this.#alive;
+    this.#alive = false;
+    this.#link = undefined;
+    if (this.#stopped) return;
+    this.#redial = setTimeout(() => this.#dial(), this.#options.silenceMsMax / 10);
+    if (was) this.#options.onReachabilityChanged();
+  }
+
+  tell(): void {
+    const n = this.#options.notification();
+    if (this.#socket?.connecting !== false) return;
+    this.#link?.send({
+      type: 'notification',
+      state: PEER_STATES.indexOf(n.state),
+      round: n.round,
+      leader: n.vote.leader,
+      epoch: n.vote.epoch,
+      zxid: n.vote.zxid,
+    });
+  }
+
+  ping(): void {
+    if (this.#socket?.connecting !== false) return;
+    this.#pings += 1;
+    this.#link?.send({ type: 'ping', number: this.#pings });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#redial);
+    clearTimeout(this.#watchdog);
+    this.#link?.close('stopping');
+  }
+}
+
+/** All election links of one server. */
+export class ElectionLinks {
+  readonly #options: ElectionLinksOptions;
+  readonly #outgoing = new Map<number, Outgoing>();
+  readonly #incoming = new Set<ElectionLink>();
+  readonly #incomingBySid = new Map<number, ElectionLink>();
+  #server: net.Server | undefined;
+  #pinger: NodeJS.Timeout | undefined;
+
+  constructor(options: ElectionLinksOptions) {
+    this.#options = options;
+  }
+
+  /** Listens and begins to dial. Rejects when the port cannot be had. */
+  async start(): Promise<void> {
+    const { peers, port, host, silenceMsMax } = this.#options;
+    const server = net.createServer((socket) => this.#accept(socket));
+    this.#server = server;
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, host, () => {
+        server.off('error', reject);
+        resolve();
+      });
+    });
+    for (const peer of peers) this.#outgoing.set(peer.sid, new Outgoing(peer, this.#options));
+    this.#pinger = setInterval(() => {
+      for (const out of this.#outgoing.values()) out.ping();
+    }, silenceMsMax / 4);
+  }
+
+  #accept(socket: net.Socket): void {
+    let sid: number | undefined;
+    const drop = () => link.abort('silent');
+    let watchdog = setTimeout(drop, this.#options.silenceMsMax);
+    const link: ElectionLink = new Link({
+      socket,
+      incoming: ELECTION_MESSAGES,
+      outgoing: ELECTION_MESSAGES,
+      events: this.#options.events,
+      onMessage: (message) => {
+        clearTimeout(watchdog);
+        watchdog = setTimeout(drop, this.#options.silenceMsMax);
+        if (message.type === 'hello') {
+          if (message.version !== PEER_PROTOCOL_VERSION) link.close('another protocol version');
+          sid = message.sid;
+          // What an older connection still holds back is older news: it must not arrive after this.
+          this.#incomingBySid.get(sid)?.abort('replaced by a newer connection');
+          this.#incomingBySid.set(sid, link);
+        } else if (message.type === 'ping') {
+          link.send({ type: 'pong', number: message.number });
+        } else if (message.type === 'notification' && sid !== undefined) {
+          const state = PEER_STATES[message.state];
+          if (state === undefined) return link.close(`unknown state ${message.state}`);
+          const { round, leader, epoch, zxid } = message;
+          this.#options.onNotification({ sid, state, round, vote: { leader, epoch, zxid } });
+        }
+      },
+      onClose: () => {
+        clearTimeout(watchdog);
+        this.#incoming.delete(link);
+        if (sid !== undefined && this.#incomingBySid.get(sid) === link) {
+          this.#incomingBySid.delete(sid);
+        }
+      },
+    });
+    this.#incoming.add(link);
+  }
+
+  broadcast(): void {
+    for (const out of this.#outgoing.values()) out.tell();
+  }
+
+  tell(sid: number): void {
+    this.#outgoing.get(sid)?.tell();
+  }
+
+  /** Voters that answer pings just now. */
+  reachable(): number[] {
+    return [...this.#outgoing.values()].filter((out) => out.alive).map((out) => out.peer.sid);
+  }
+
+  stop(): void {
+    clearInterval(this.#pinger);
+    this.#server?.close();
+    for (const out of this.#outgoing.values()) out.stop();
+    for (const link of [...this.#incoming]) link.close('stopping');
+  }
+}

@@ -1,0 +1,137 @@
+import { describe, expect, it } from 'vitest';
+import { Random } from '../../history/random.ts';
+import { Election, type Notification } from './election.ts';
+import { beats, type Vote } from './vote.ts';
+
+const SILENT = { detailed: false, emit() {}, flush() {} };
+
+/** Servers joined by queues that a seeded hand delivers in any order, keeping each pair's order. */
+class Ensemble {
+  readonly elections = new Map<number, Election>();
+  readonly decided = new Map<number, Vote>();
+  readonly #queues = new Map<string, Notification[]>();
+  readonly #voters: number[];
+  readonly #random: Random;
+
+  constructor(voters: number[], seed: number) {
+    this.#voters = voters;
+    this.#random = new Random(seed, 'delivery');
+  }
+
+  start(sid: number, epoch: number, zxid: number): void {
+    const send = (to: number) => {
+      const key = `${sid}>${to}`;
+      const queue = this.#queues.get(key) ?? [];
+      queue.push((this.elections.get(sid) as Election).notification);
+      this.#queues.set(key, queue);
+    };
+    const election = new Election({
+      sid,
+      voters: this.#voters,
+      events: SILENT,
+      finalizeWaitMs: 1,
+      repeatMs: 60_000,
+      broadcast: () => {
+        for (const other of this.#voters) if (other !== sid) send(other);
+      },
+      tell: send,
+      reachable: () => [...this.elections.keys()].filter((other) => other !== sid),
+      decided: (vote) => this.decided.set(sid, vote),
+    });
+    this.elections.set(sid, election);
+    election.look(epoch, zxid);
+  }
+
+  /** Delivers notifications in random order until none is left. */
+  settle(): void {
+    for (let steps = 0; steps < 10_000; steps++) {
+      const ready = [...this.#queues].filter(([, queue]) => queue.length > 0);
+      if (ready.length === 0) return;
+      const [key, queue] = this.#random.pick(ready);
+      const n = queue.shift() as Notification;
+      this.elections.get(Number(key.split('>')[1]))?.receive(n);
+    }
+    throw new Error('notifications never settle');
+  }
+
+  stop(): void {
+    for (const election of this.elections.values()) election.stop();
+  }
+}
+
+describe('vote order', () => {
+  it('is epoch, then zxid, then sid', () => {
+    const vote = (epoch: number, zxid: number, leader: number) => ({ epoch, zxid, leader });
+    expect(beats(vote(2, 1, 1), vote(1, 9, 9))).toBe(true);
+    expect(beats(vote(1, 9, 1), vote(1, 8, 9))).toBe(true);
+    expect(beats(vote(1, 8, 2), vote(1, 8, 1))).toBe(true);
+    expect(beats(vote(1, 8, 1), vote(1, 8, 1))).toBe(false);
+  });
+});
+
+describe('election', () => {
+  it('goes as the textbook says when five servers start one after the other', () => {
+    const ensemble = new Ensemble([1, 2, 3, 4, 5], 1);
+    ensemble.start(1, 0, 0);
+    ensemble.settle();
+    expect(ensemble.decided.size).toBe(0);
+    ensemble.start(2, 0, 0);
+    ensemble.settle();
+    expect(ensemble.decided.size).toBe(0);
+    expect(ensemble.elections.get(1)?.notification.vote.leader).toBe(2);
+    ensemble.start(3, 0, 0);
+    ensemble.settle();
+    expect([...ensemble.decided.values()].map((v) => v.leader)).toEqual([3, 3, 3]);
+    ensemble.start(4, 0, 0);
+    ensemble.settle();
+    ensemble.start(5, 0, 0);
+    ensemble.settle();
+    expect([1, 2, 3, 4, 5].map((sid) => ensemble.decided.get(sid)?.leader)).toEqual([
+      3, 3, 3, 3, 3,
+    ]);
+    ensemble.stop();
+  });
+
+  it('elects server 2 among (1,8,1) (1,8,2) (1,7,4), whatever the order of delivery', () => {
+    for (let seed = 0; seed < 300; seed++) {
+      const ensemble = new Ensemble([1, 2, 3, 4, 5], seed);
+      ensemble.start(1, 1, 8);
+      ensemble.start(2, 1, 8);
+      ensemble.start(4, 1, 7);
+      ensemble.settle();
+      expect([1, 2, 4].map((sid) => ensemble.decided.get(sid)?.leader)).toEqual([2, 2, 2]);
+      ensemble.stop();
+    }
+  });
+
+  it('always ends with one leader that has the newest history', () => {
+    for (let seed = 0; seed < 500; seed++) {
+      const random = new Random(seed, 'histories');
+      const voters = [1, 2, 3, 4, 5].slice(0, random.pick([3, 5]));
+      const ensemble = new Ensemble(voters, seed);
+      const histories = voters.map((leader) => {
+        const epoch = random.int(0, 2);
+        return { leader, epoch, zxid: random.int(0, 3) };
+      });
+      for (const { leader, epoch, zxid } of histories) ensemble.start(leader, epoch, zxid);
+      ensemble.settle();
+      const best = histories.reduce((a, b) => (beats(b, a) ? b : a));
+      expect([...ensemble.decided.keys()].sort()).toEqual(voters);
+      for (const vote of ensemble.decided.values()) expect(vote.leader).toBe(best.leader);
+      ensemble.stop();
+    }
+  });
+
+  it('lets a late server join the established leader, however good its own vote is', () => {
+    const ensemble = new Ensemble([1, 2, 3], 7);
+    ensemble.start(1, 1, 5);
+    ensemble.start(2, 1, 5);
+    ensemble.settle();
+    expect(ensemble.decided.get(1)?.leader).toBe(2);
+    ensemble.start(3, 1, 9);
+    ensemble.elections.get(3)?.look(1, 9);
+    ensemble.settle();
+    expect(ensemble.decided.get(3)?.leader).toBe(2);
+    ensemble.stop();
+  });
+});

@@ -1,0 +1,170 @@
+// Fast leader election: servers that look for a leader exchange votes until a quorum holds the same
+// one. Synchronous and without a network, so that any order of notifications can be tried in a test.
+// Source: FastLeaderElection of ZooKeeper 3.8; rule I-Z4.
+import type { EventSink } from '../contract.ts';
+import type { PeerState } from './messages.ts';
+import { beats, quorumSize, sameVote, type Vote } from './vote.ts';
+
+/** What a server tells the others about its state and its vote. */
+export interface Notification {
+  sid: number;
+  state: PeerState;
+  round: number;
+  vote: Vote;
+}
+
+export interface ElectionOptions {
+  sid: number;
+  voters: readonly number[];
+  events: EventSink;
+  /** How long a quorum waits for a better vote, ms. */
+  finalizeWaitMs: number;
+  /** How often the vote is told again while looking, ms. */
+  repeatMs: number;
+  /** Tells every other voter. */
+  broadcast(): void;
+  /** Tells one voter. */
+  tell(sid: number): void;
+  /** Voters that can be heard just now (without self): their votes are worth waiting for. */
+  reachable(): readonly number[];
+  decided(vote: Vote, round: number): void;
+}
+
+/** One server's part in elections. Rounds are counted over its life. */
+export class Election {
+  readonly #options: ElectionOptions;
+  #round = 0;
+  #state: PeerState = 'looking';
+  #own: Vote;
+  #vote: Vote;
+  #received = new Map<number, Vote>();
+  #settled = new Map<number, Notification>();
+  #finalize: NodeJS.Timeout | undefined;
+  #repeat: NodeJS.Timeout | undefined;
+  #looking = false;
+
+  constructor(options: ElectionOptions) {
+    this.#options = options;
+    this.#own = { leader: options.sid, epoch: 0, zxid: 0 };
+    this.#vote = this.#own;
+  }
+
+  /** What this server tells others just now. */
+  get notification(): Notification {
+    return {
+      sid: this.#options.sid,
+      state: this.#state,
+      round: this.#round,
+      vote: this.#vote,
+    };
+  }
+
+  /** Begins a round with a vote for itself; `epoch` and `zxid` are its last durable ones. */
+  look(epoch: number, zxid: number): void {
+    this.stop();
+    this.#looking = true;
+    this.#state = 'looking';
+    this.#round += 1;
+    this.#own = { leader: this.#options.sid, epoch, zxid };
+    this.#received.clear();
+    this.#settled.clear();
+    this.#adopt(this.#own);
+    this.#repeat = setInterval(() => this.#options.broadcast(), this.#options.repeatMs);
+    this.#tryDecide();
+  }
+
+  /** Ends looking, keeping round and vote for those who ask. */
+  stop(): void {
+    this.#looking = false;
+    clearTimeout(this.#finalize);
+    clearInterval(this.#repeat);
+    this.#finalize = undefined;
+  }
+
+  /** Takes notice of another server's state and vote. */
+  receive(n: Notification): void {
+    const { voters } = this.#options;
+    if (!voters.includes(n.sid) || !voters.includes(n.vote.leader)) return;
+    if (!this.#looking) {
+      if (n.state === 'looking') this.#options.tell(n.sid);
+      return;
+    }
+    if (n.state === 'looking') this.#hearLooking(n);
+    else this.#hearSettled(n);
+  }
+
+  /** A voter became unreachable: a quorum need not wait for it any longer. */
+  reachabilityChanged(): void {
+    if (this.#looking && this.#finalize !== undefined) this.#tryDecide();
+  }
+
+  #adopt(vote: Vote): void {
+    this.#vote = vote;
+    this.#received.set(this.#options.sid, vote);
+    this.#options.events.emit({ ev: 'vote', round: this.#round, ...vote });
+    this.#options.broadcast();
+  }
+
+  #hearLooking(n: Notification): void {
+    this.#settled.delete(n.sid);
+    if (n.round < this.#round) {
+      this.#options.tell(n.sid);
+      return;
+    }
+    if (n.round > this.#round) {
+      this.#round = n.round;
+      this.#received.clear();
+      this.#adopt(beats(n.vote, this.#own) ? n.vote : this.#own);
+    } else if (beats(n.vote, this.#vote)) {
+      this.#adopt(n.vote);
+    }
+    this.#received.set(n.sid, n.vote);
+    this.#tryDecide();
+  }
+
+  /** Decides when a quorum holds our vote and nobody who can be heard may still bring a better one. */
+  #tryDecide(): void {
+    clearTimeout(this.#finalize);
+    this.#finalize = undefined;
+    const { voters, finalizeWaitMs } = this.#options;
+    let agreeing = 0;
+    for (const vote of this.#received.values()) if (sameVote(vote, this.#vote)) agreeing += 1;
+    if (agreeing < quorumSize(voters.length)) return;
+    const outstanding = this.#options
+      .reachable()
+      .filter((sid) => !this.#received.has(sid) && !this.#settled.has(sid));
+    if (outstanding.length === 0) {
+      this.#decide(this.#vote);
+      return;
+    }
+    this.#finalize = setTimeout(() => this.#decide(this.#vote), finalizeWaitMs);
+  }
+
+  /** A server that follows or leads: a vote like others in our round, else a leader to join. */
+  #hearSettled(n: Notification): void {
+    this.#settled.set(n.sid, n);
+    if (n.round === this.#round) {
+      if (beats(n.vote, this.#vote)) this.#adopt(n.vote);
+      this.#received.set(n.sid, n.vote);
+      this.#tryDecide();
+      if (!this.#looking) return;
+    }
+    // Out of our round: a quorum must follow that leader, and it must say itself that it leads.
+    const { leader } = n.vote;
+    if (leader === this.#options.sid || this.#settled.get(leader)?.state !== 'leading') return;
+    let supporters = 0;
+    for (const other of this.#settled.values()) if (other.vote.leader === leader) supporters += 1;
+    if (supporters < quorumSize(this.#options.voters.length)) return;
+    this.#round = n.round;
+    this.#decide(n.vote);
+  }
+
+  #decide(vote: Vote): void {
+    this.stop();
+    this.#vote = vote;
+    this.#state = vote.leader === this.#options.sid ? 'leading' : 'following';
+    this.#options.events.emit({ ev: 'elected', round: this.#round, ...vote });
+    this.#options.broadcast();
+    this.#options.decided(vote, this.#round);
+  }
+}

@@ -1,0 +1,331 @@
+// Leading: agree on a new epoch with a quorum, bring every learner's log to a prefix of ours, then
+// order all writes and commit what a quorum has on disk. One instance a tenure.
+// Source: Zab 1.0 phases 1–3, leader side; rules I-Z1, I-Z3, I-Z5, I-Z9 to I-Z11, I-Z13, I-Z16.
+import type net from 'node:net';
+import type { ClientRequest } from '../contract.ts';
+import type { Zxid } from '../zxid.ts';
+import { EPOCH_MAX } from '../zxid.ts';
+import { Broadcast } from './broadcast.ts';
+import { quorumOf, type TenureContext } from './context.ts';
+import { Link } from './link.ts';
+import {
+  LEADER_MESSAGES,
+  LEARNER_MESSAGES,
+  type Message,
+  PEER_PROTOCOL_VERSION,
+} from './messages.ts';
+import { synchronise } from './synchronise.ts';
+
+export type LearnerMessage = Message<typeof LEARNER_MESSAGES>;
+export type LeaderLink = Link<typeof LEARNER_MESSAGES, typeof LEADER_MESSAGES>;
+
+/** What the leader knows of one learner. */
+export interface LearnerHandle {
+  sid: number;
+  link: LeaderLink;
+  /** In order: told its accepted epoch; acked ours; is sent our log; has it durably; serves. */
+  phase: 'info' | 'epochAcked' | 'synchronising' | 'newLeaderAcked' | 'upToDate';
+  /** Its last zxid before synchronisation. */
+  lastZxid: Zxid;
+  /** Everything up to here is durable there. */
+  acked: Zxid;
+  heardMs: number;
+}
+
+export class Leader {
+  readonly #context: TenureContext;
+  readonly #learners = new Map<number, LearnerHandle>();
+  readonly #anonymous = new Set<LeaderLink>();
+  readonly #acceptedEpochs = new Map<number, number>();
+  readonly #epochAcks = new Set<number>();
+  readonly #newLeaderAcks = new Set<number>();
+  readonly #broadcast: Broadcast;
+  readonly #deadline: NodeJS.Timeout;
+  #ticker: NodeJS.Timeout | undefined;
+  #tickedMs = 0;
+  #phase: 'discovery' | 'synchronisation' | 'established' = 'discovery';
+  #epoch = 0;
+  #stopped = false;
+
+  constructor(context: TenureContext) {
+    this.#context = context;
+    const { config, epochs } = context;
+    this.#broadcast = new Broadcast(context, () => this.#learners.values());
+    this.#deadline = setTimeout(
+      () => context.leave('no quorum followed within initLimit'),
+      config.tickMs * config.initLimit,
+    );
+    this.#acceptedEpochs.set(config.sid, epochs.accepted);
+    this.#tickedMs = context.nowMs();
+    this.#ticker = setInterval(() => context.guard(() => this.#tick()), config.tickMs / 2);
+  }
+
+  /** Starts to act; apart from the constructor, because a lone server is established at once. */
+  begin(): void {
+    this.#tryNewEpoch();
+  }
+
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  get established(): boolean {
+    return this.#phase === 'established';
+  }
+
+  get syncedFollowers(): number {
+    let count = 0;
+    for (const { phase } of this.#learners.values()) if (phase === 'upToDate') count += 1;
+    return count;
+  }
+
+  /** Ends the tenure without telling the replica. */
+  stop(reason: string): void {
+    this.#stopped = true;
+    clearTimeout(this.#deadline);
+    clearInterval(this.#ticker);
+    this.#broadcast.stop();
+    for (const { link } of this.#learners.values()) link.close(reason);
+    for (const link of this.#anonymous) link.close(reason);
+  }
+
+  #leave(reason: string): void {
+    if (!this.#stopped) this.#context.leave(reason);
+  }
+
+  #isVoter(sid: number): boolean {
+    return this.#context.config.peers.some((peer) => peer.sid === sid);
+  }
+
+  /** Takes a connection that came in on the peer port. */
+  accept(socket: net.Socket): void {
+    let learner: LearnerHandle | undefined;
+    const link: LeaderLink = new Link({
+      socket,
+      incoming: LEARNER_MESSAGES,
+      outgoing: LEADER_MESSAGES,
+      events: this.#context.events,
+      onMessage: (message) => {
+        this.#context.guard(() => {
+          if (learner !== undefined) this.#receive(learner, message);
+          else learner = this.#introduce(link, message);
+        });
+      },
+      onClose: (reason) => {
+        this.#anonymous.delete(link);
+        if (learner !== undefined) this.#lost(learner, reason);
+      },
+    });
+    this.#anonymous.add(link);
+  }
+
+  #introduce(link: LeaderLink, message: LearnerMessage): LearnerHandle | undefined {
+    if (message.type !== 'followerInfo') {
+      link.close(`expected followerInfo first, got ${message.type}`);
+      return undefined;
+    }
+    const { sid, version, acceptedEpoch } = message;
+    if (version !== PEER_PROTOCOL_VERSION || !this.#isVoter(sid)) {
+      link.close(`server ${sid} with protocol ${version} is not of this ensemble`);
+      return undefined;
+    }
+    this.#anonymous.delete(link);
+    const heardMs = this.#context.nowMs();
+    const learner: LearnerHandle = { sid, link, phase: 'info', lastZxid: 0, acked: 0, heardMs };
+    const earlier = this.#learners.get(sid);
+    this.#learners.set(sid, learner);
+    earlier?.link.abort('replaced by a newer connection');
+    if (this.#phase === 'discovery') {
+      this.#acceptedEpochs.set(sid, acceptedEpoch);
+      this.#tryNewEpoch();
+    } else if (acceptedEpoch > this.#epoch) {
+      // It can never follow this epoch; only a later one brings everybody together.
+      this.#leave(`server ${sid} accepted epoch ${acceptedEpoch}, ours is ${this.#epoch}`);
+    } else {
+      link.send({ type: 'leaderInfo', epoch: this.#epoch });
+    }
+    return learner;
+  }
+
+  #lost(learner: LearnerHandle, reason: string): void {
+    if (this.#stopped || this.#learners.get(learner.sid) !== learner) return;
+    this.#learners.delete(learner.sid);
+    if (this.#phase === 'discovery') this.#acceptedEpochs.delete(learner.sid);
+    if (this.#phase !== 'established') return;
+    if (1 + this.syncedFollowers < quorumOf(this.#context.config)) {
+      this.#leave(`no quorum: lost server ${learner.sid}: ${reason}`);
+    }
+  }
+
+  /** Phase 1: a quorum has said which epochs it accepted; ours is one above them all (I-Z3). */
+  #tryNewEpoch(): void {
+    const { config, epochs, events } = this.#context;
+    if (this.#phase !== 'discovery' || this.#epoch !== 0) return;
+    if (this.#acceptedEpochs.size < quorumOf(config)) return;
+    const epoch = 1 + Math.max(...this.#acceptedEpochs.values());
+    if (epoch > EPOCH_MAX) throw new Error(`epoch ${epoch} is past the largest, ${EPOCH_MAX}`);
+    this.#epoch = epoch;
+    const acceptedEpochs = Object.fromEntries(this.#acceptedEpochs);
+    events.emit({ ev: 'newEpoch', epoch, acceptedEpochs });
+    epochs.setAccepted(epoch);
+    events.emit({ ev: 'acceptedEpoch', epoch });
+    for (const { link } of this.#learners.values()) link.send({ type: 'leaderInfo', epoch });
+    this.#countEpochAck(config.sid, epochs.current, this.#context.log.lastLogged);
+  }
+
+  #countEpochAck(from: number, currentEpoch: number, zxid: Zxid): void {
+    const { config, epochs, events, log } = this.#context;
+    if (this.#phase !== 'discovery') return;
+    events.emit({ ev: 'ackEpochCounted', from, epoch: this.#epoch, currentEpoch, zxid });
+    const newer =
+      currentEpoch > epochs.current || (currentEpoch === epochs.current && zxid > log.lastLogged);
+    if (newer) {
+      this.#leave(`server ${from} has a newer history than the elected leader`);
+      return;
+    }
+    this.#epochAcks.add(from);
+    if (this.#epochAcks.size < quorumOf(config)) return;
+    this.#phase = 'synchronisation';
+    epochs.setCurrent(this.#epoch);
+    events.emit({ ev: 'currentEpoch', epoch: this.#epoch });
+    this.#countNewLeaderAck(config.sid, log.lastLogged);
+    for (const learner of this.#learners.values()) {
+      if (learner.phase === 'epochAcked') this.#synchronise(learner);
+    }
+  }
+
+  /** Phase 2. No await between cutting the log and joining the stream of proposals (I-Z13). */
+  #synchronise(learner: LearnerHandle): void {
+    this.#broadcast.flushProposals();
+    learner.phase = 'synchronising';
+    synchronise(this.#context, learner, this.#epoch);
+  }
+
+  #countNewLeaderAck(from: number, zxid: Zxid): void {
+    const { config, events } = this.#context;
+    events.emit({ ev: 'newLeaderAcked', from, epoch: this.#epoch, zxid });
+    this.#newLeaderAcks.add(from);
+    if (this.#phase !== 'synchronisation') return;
+    if (this.#newLeaderAcks.size >= quorumOf(config)) this.#establish();
+  }
+
+  /** Phase 3 begins: our whole log is committed by the quorum that has it. */
+  #establish(): void {
+    const { events, front, recent } = this.#context;
+    clearTimeout(this.#deadline);
+    this.#phase = 'established';
+    const zxid = recent.last;
+    events.emit({ ev: 'established', epoch: this.#epoch, zxid });
+    this.#broadcast.start(this.#epoch);
+    for (const learner of this.#learners.values()) {
+      if (learner.phase === 'newLeaderAcked') this.#upToDate(learner);
+    }
+    front.serve();
+  }
+
+  #upToDate(learner: LearnerHandle): void {
+    learner.phase = 'upToDate';
+    learner.link.send({ type: 'upToDate', zxid: this.#broadcast.committed });
+    this.#broadcast.joined(learner);
+  }
+
+  #receive(learner: LearnerHandle, message: LearnerMessage): void {
+    learner.heardMs = this.#context.nowMs();
+    switch (message.type) {
+      case 'followerInfo':
+        learner.link.close('a second followerInfo');
+        break;
+      case 'ackEpoch':
+        this.#ackEpoch(learner, message.counting, message.currentEpoch, message.zxid);
+        break;
+      case 'newLeaderAck':
+        if (learner.phase !== 'synchronising' || message.epoch !== this.#epoch) {
+          learner.link.close(`NEWLEADER ack of epoch ${message.epoch} in phase ${learner.phase}`);
+          break;
+        }
+        learner.phase = 'newLeaderAcked';
+        this.#countNewLeaderAck(learner.sid, message.zxid);
+        if (this.established) {
+          if (learner.phase === 'newLeaderAcked') this.#upToDate(learner);
+          this.#broadcast.acknowledge(learner, message.zxid);
+        }
+        break;
+      case 'ack':
+        if (this.established) this.#broadcast.acknowledge(learner, message.zxid);
+        break;
+      case 'request':
+        this.submit({ ...message, origin: learner.sid, body: Buffer.from(message.body) });
+        break;
+      case 'sync':
+        this.#broadcast.sync(learner.sid, message.request);
+        break;
+      case 'attach':
+        this.#broadcast.attach(learner.sid, message.request, message.session);
+        break;
+      case 'confirmAck':
+        this.#broadcast.confirmed(learner.sid, message.round);
+        break;
+      case 'pong':
+        for (const session of message.touched) this.#broadcast.touch(session);
+        break;
+    }
+  }
+
+  #ackEpoch(learner: LearnerHandle, counting: boolean, current: number, zxid: Zxid): void {
+    if (learner.phase !== 'info' || this.#epoch === 0) {
+      learner.link.close(`epoch ack in phase ${learner.phase}`);
+      return;
+    }
+    learner.phase = 'epochAcked';
+    learner.lastZxid = zxid;
+    if (counting) this.#countEpochAck(learner.sid, current, zxid);
+    if (this.#stopped) return;
+    if (this.#phase !== 'discovery' && learner.phase === 'epochAcked') this.#synchronise(learner);
+  }
+
+  /** Twice a tick: greet everybody, let go of the silent, expire sessions, check for a quorum. */
+  #tick(): void {
+    const { config, nowMs, events } = this.#context;
+    const now = nowMs();
+    const limitMs = config.tickMs * config.syncLimit;
+    const sinceMs = now - this.#tickedMs;
+    this.#tickedMs = now;
+    if (this.established && sinceMs > limitMs) {
+      this.#leave(`stood still for ${Math.round(sinceMs)} ms, longer than syncLimit`);
+      return;
+    }
+    const sentMs = Math.round(now);
+    for (const learner of [...this.#learners.values()]) {
+      const patienceMs = learner.phase === 'upToDate' ? limitMs : config.tickMs * config.initLimit;
+      if (now - learner.heardMs > patienceMs) learner.link.abort('silent');
+      else learner.link.send({ type: 'ping', sentMs });
+      if (this.#stopped) return;
+    }
+    if (!this.established) return;
+    // After a pause the touches of living sessions still wait unread in the sockets.
+    if (sinceMs <= config.tickMs * 2) this.#broadcast.expireSessions(now);
+    events.flush();
+  }
+
+  /** A write of our own front or of a learner's. */
+  submit(request: ClientRequest): void {
+    this.#broadcast.submit(request);
+  }
+
+  sync(request: number): void {
+    this.#broadcast.sync(this.#context.config.sid, request);
+  }
+
+  attach(request: number, session: number): void {
+    this.#broadcast.attach(this.#context.config.sid, request, session);
+  }
+
+  touch(session: number): void {
+    this.#broadcast.touch(session);
+  }
+
+  /** Everything up to `zxid` is durable in our own log. */
+  durable(zxid: Zxid): void {
+    if (this.established) this.#broadcast.durable(zxid);
+  }
+}

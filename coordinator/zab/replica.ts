@@ -1,0 +1,364 @@
+// One server's life in the ensemble: it looks for a leader, leads or follows, and looks again. It owns
+// log, state and snapshots; a tenure borrows them and gives them back when it ends.
+import net from 'node:net';
+import type {
+  ClientRequest,
+  Consensus,
+  EventSink,
+  Front,
+  Preparer,
+  ServerStatus,
+  SessionTracker,
+  StateMachine,
+} from '../contract.ts';
+import { hashHex, type TxnRecord } from '../txn.ts';
+import { type Zxid, zxidHex } from '../zxid.ts';
+import type {
+  DurableEpochs,
+  DurableLog,
+  DurableSnapshots,
+  TenureContext,
+  ZabConfig,
+} from './context.ts';
+import { Election } from './election.ts';
+import { ElectionLinks } from './election-links.ts';
+import { Leader } from './leader.ts';
+import { Learner } from './learner.ts';
+import { RecentLog } from './recent-log.ts';
+import type { Vote } from './vote.ts';
+
+export interface ReplicaOptions {
+  config: ZabConfig;
+  /** Address to listen on for peers; undefined: all. */
+  host: string | undefined;
+  events: EventSink;
+  tree: StateMachine;
+  log: DurableLog;
+  snapshots: DurableSnapshots;
+  epochs: DurableEpochs;
+  /** zxid of the snapshot the tree was loaded from, 0 if none. */
+  snapshotZxid: Zxid;
+  /** Logged records after that snapshot, in order. */
+  recovered: Iterable<TxnRecord>;
+  /** Everything up to here is known to have been committed. */
+  committed: Zxid;
+  /** Transactions between snapshots. */
+  snapCount: number;
+  recentRecordsMax: number;
+  recentBytesMax: number;
+  nowMs(): number;
+  wallMs(): number;
+  makePreparer(): Preparer;
+  makeSessionTracker(): SessionTracker;
+  /** The server cannot go on: say why and end the process. */
+  fatal(error: Error): void;
+}
+
+/** How long a quorum waits for a better vote from a voter that can be heard, ms. */
+const FINALIZE_WAIT_MS = 200;
+
+type Tenure = { role: 'leading'; leader: Leader } | { role: 'following'; learner: Learner };
+
+export class Replica implements Consensus {
+  readonly sid: number;
+  readonly #options: ReplicaOptions;
+  readonly #recent: RecentLog;
+  readonly #election: Election;
+  readonly #links: ElectionLinks;
+  #front: Front | undefined;
+  #peerServer: net.Server | undefined;
+  #tenure: Tenure | undefined;
+  #leaderSid: number | null = null;
+  #snapshotting = false;
+  #sinceSnapshot = 0;
+  #durable: Zxid;
+  #stopped = false;
+
+  constructor(options: ReplicaOptions) {
+    const { config, tree, recovered, events } = options;
+    this.#options = options;
+    this.sid = config.sid;
+    this.#recent = new RecentLog({
+      recordsMax: options.recentRecordsMax,
+      bytesMax: options.recentBytesMax,
+    });
+    this.#recent.reset(options.snapshotZxid);
+    for (const record of recovered) {
+      this.#recent.add(record);
+      if (record.txn.zxid <= options.committed) tree.apply(record);
+    }
+    this.#durable = this.#recent.last;
+    const others = config.peers.filter((peer) => peer.sid !== config.sid);
+    const self = config.peers.find((peer) => peer.sid === config.sid);
+    this.#election = new Election({
+      sid: config.sid,
+      voters: config.peers.map((peer) => peer.sid),
+      events,
+      finalizeWaitMs: FINALIZE_WAIT_MS,
+      repeatMs: config.tickMs * 2,
+      broadcast: () => this.#links.broadcast(),
+      tell: (sid) => this.#links.tell(sid),
+      reachable: () => this.#links.reachable(),
+      decided: (vote) => this.#decided(vote),
+    });
+    this.#links = new ElectionLinks({
+      sid: config.sid,
+      peers: others.map(({ sid, host, electionPort }) => ({ sid, host, port: electionPort })),
+      port: self?.electionPort ?? 0,
+      host: options.host,
+      events,
+      silenceMsMax: Math.max(config.tickMs * 4, 400),
+      notification: () => this.#election.notification,
+      onNotification: (n) => this.#guard(() => this.#election.receive(n)),
+      onReachabilityChanged: () => this.#guard(() => this.#election.reachabilityChanged()),
+    });
+    options.log.onDurable = (zxid) => this.#guard(() => this.#onDurable(zxid));
+    options.log.onFailure = (error) => options.fatal(error);
+  }
+
+  /** Listens for peers and looks for a leader. `front` is told when clients may be served. */
+  async start(front: Front): Promise<void> {
+    this.#front = front;
+    const { config, host, events, tree, epochs, log } = this.#options;
+    events.emit({
+      ev: 'start',
+      sid: this.sid,
+      voters: config.peers.map((peer) => peer.sid),
+      acceptedEpoch: epochs.accepted,
+      currentEpoch: epochs.current,
+      lastLogged: log.lastLogged,
+      applied: tree.lastApplied,
+      digest: tree.digest(),
+      level: events.detailed ? 'all' : 'state',
+    });
+    if (config.peers.length > 1) {
+      const port = config.peers.find((peer) => peer.sid === this.sid)?.peerPort ?? 0;
+      const server = net.createServer((socket) => this.#acceptPeer(socket));
+      this.#peerServer = server;
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen(port, host, () => resolve());
+      });
+      await this.#links.start();
+    }
+    this.#look();
+  }
+
+  /** Ends tenure, links and listeners; drains the log. */
+  async stop(reason: string): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#front?.stopServing(reason);
+    this.#endTenure(reason);
+    this.#election.stop();
+    this.#links.stop();
+    this.#peerServer?.close();
+    await this.#options.log.close();
+  }
+
+  /** A broken invariant ends the process: going on could lose what was promised. */
+  #guard(step: () => void): void {
+    if (this.#stopped) return;
+    try {
+      step();
+    } catch (error) {
+      this.#options.fatal(error as Error);
+    }
+  }
+
+  #acceptPeer(socket: net.Socket): void {
+    const tenure = this.#tenure;
+    if (tenure?.role === 'leading') tenure.leader.accept(socket);
+    else socket.destroy();
+  }
+
+  #endTenure(reason: string): void {
+    const tenure = this.#tenure;
+    this.#tenure = undefined;
+    this.#leaderSid = null;
+    if (tenure?.role === 'leading') tenure.leader.stop(reason);
+    else tenure?.learner.stop(reason);
+  }
+
+  /** Votes again, once nothing is on its way to the disk any more (I-Z4, I-Z17). */
+  #look(): void {
+    const { events, log, epochs, fatal } = this.#options;
+    events.emit({ ev: 'role', role: 'looking' });
+    log.drained().then(
+      () =>
+        this.#guard(() => {
+          if (this.#tenure === undefined) this.#election.look(epochs.current, log.lastLogged);
+        }),
+      (error: Error) => fatal(error),
+    );
+  }
+
+  #decided(vote: Vote): void {
+    const { events, config } = this.#options;
+    const peer = config.peers.find((each) => each.sid === vote.leader);
+    if (peer === undefined) throw new Error(`elected server ${vote.leader} is not configured`);
+    this.#leaderSid = vote.leader;
+    const role = vote.leader === this.sid ? 'leading' : 'following';
+    events.emit({ ev: 'role', role, leader: vote.leader });
+    // The election calls us from within; a tenure must not begin inside its stack.
+    setImmediate(() =>
+      this.#guard(() => {
+        if (role === 'leading') this.#lead();
+        else this.#follow(peer);
+      }),
+    );
+  }
+
+  #lead(): void {
+    const tenure: Tenure = { role: 'leading', leader: new Leader(this.#context()) };
+    this.#tenure = tenure;
+    tenure.leader.begin();
+  }
+
+  #follow(peer: ZabConfig['peers'][number]): void {
+    this.#tenure = { role: 'following', learner: new Learner(this.#context(), peer) };
+  }
+
+  #context(): TenureContext {
+    const { config, events, tree, log, snapshots, epochs, nowMs, wallMs } = this.#options;
+    const { makePreparer, makeSessionTracker } = this.#options;
+    let left = false;
+    return {
+      config,
+      events,
+      front: this.#front as Front,
+      tree,
+      log,
+      snapshots,
+      epochs,
+      recent: this.#recent,
+      nowMs,
+      wallMs,
+      makePreparer,
+      makeSessionTracker,
+      commitUpTo: (zxid, each) => this.#commitUpTo(zxid, each),
+      guard: (step) => {
+        if (!left) this.#guard(step);
+      },
+      leave: (reason) => {
+        if (left || this.#stopped) return;
+        left = true;
+        this.#leave(reason);
+      },
+    };
+  }
+
+  #leave(reason: string): void {
+    this.#options.events.emit({ ev: 'left', reason });
+    this.#front?.stopServing(reason);
+    this.#endTenure(reason);
+    this.#look();
+  }
+
+  #commitUpTo(zxid: Zxid, each?: (record: TxnRecord) => void): void {
+    const { tree, events } = this.#options;
+    const recent = this.#recent;
+    if (zxid <= tree.lastApplied) return;
+    if (zxid > recent.last) {
+      throw new Error(`told to commit ${zxidHex(zxid)}, logged only up to ${zxidHex(recent.last)}`);
+    }
+    if (events.detailed) events.emit({ ev: 'commit', zxid });
+    for (const record of recent.after(tree.lastApplied)) {
+      if (record.txn.zxid > zxid) break;
+      this.#apply(record);
+      each?.(record);
+    }
+    recent.trim(tree.lastApplied);
+    this.#maybeSnapshot();
+  }
+
+  #apply(record: TxnRecord): void {
+    const { tree, events } = this.#options;
+    const { txn, hash } = record;
+    const result = tree.apply(record);
+    if (events.detailed) {
+      const digest = tree.digest();
+      events.emit({ ev: 'apply', zxid: txn.zxid, hash: hashHex(hash), digest });
+    }
+    const { zxid, body } = txn;
+    if (body.type === 'createSession') {
+      const session = zxid.toString(16);
+      events.emit({ ev: 'sessionOpened', session, timeoutMs: body.timeoutMs, zxid });
+    } else if (body.type === 'closeSession') {
+      events.emit({ ev: 'sessionClosed', session: body.session.toString(16), zxid });
+    }
+    this.#sinceSnapshot += 1;
+    this.#front?.applied(record, result);
+  }
+
+  #onDurable(zxid: Zxid): void {
+    const { events } = this.#options;
+    this.#durable = zxid;
+    if (events.detailed) events.emit({ ev: 'fsync', upto: zxid });
+    const tenure = this.#tenure;
+    if (tenure?.role === 'leading') tenure.leader.durable(zxid);
+    else tenure?.learner.durable(zxid);
+    this.#maybeSnapshot();
+  }
+
+  /** Saves the applied state now and then; never one that is ahead of the log on disk. */
+  #maybeSnapshot(): void {
+    const { snapCount, tree, snapshots, log, events, fatal } = this.#options;
+    if (this.#snapshotting || this.#sinceSnapshot < snapCount) return;
+    if (this.#durable < tree.lastApplied) return;
+    this.#snapshotting = true;
+    this.#sinceSnapshot = 0;
+    const zxid = tree.lastApplied;
+    const digest = tree.digest();
+    const saved = snapshots.save(zxid, tree.serialize(), digest).then(async () => {
+      events.emit({ ev: 'snapSaved', zxid, digest });
+      log.roll();
+      log.purge(await snapshots.purge());
+      this.#snapshotting = false;
+    });
+    saved.catch((error: Error) => fatal(error));
+  }
+
+  submit(request: ClientRequest): void {
+    const tenure = this.#tenure;
+    if (tenure?.role === 'leading') this.#guard(() => tenure.leader.submit(request));
+    else tenure?.learner.submit(request);
+  }
+
+  sync(request: number, session: number): void {
+    const tenure = this.#tenure;
+    if (tenure?.role === 'leading') tenure.leader.sync(request);
+    else tenure?.learner.sync(request, session);
+  }
+
+  attach(request: number, session: number): void {
+    const tenure = this.#tenure;
+    if (tenure?.role === 'leading') tenure.leader.attach(request, session);
+    else tenure?.learner.attach(request, session);
+  }
+
+  touch(session: number): void {
+    const tenure = this.#tenure;
+    if (tenure?.role === 'leading') tenure.leader.touch(session);
+    else tenure?.learner.touch(session);
+  }
+
+  status(): ServerStatus {
+    const { config, epochs, log, tree } = this.#options;
+    const tenure = this.#tenure;
+    return {
+      sid: this.sid,
+      role: tenure?.role ?? 'looking',
+      leader: this.#leaderSid,
+      epoch: tenure === undefined ? epochs.current : this.#epochOf(tenure),
+      lastLogged: log.lastLogged,
+      lastCommitted: tree.lastApplied,
+      syncedFollowers: tenure?.role === 'leading' ? tenure.leader.syncedFollowers : 0,
+      voters: config.peers.length,
+    };
+  }
+
+  #epochOf(tenure: Tenure): number {
+    return tenure.role === 'leading' ? tenure.leader.epoch : tenure.learner.epoch;
+  }
+}
