@@ -9,7 +9,7 @@ export interface OpStep {
   f: string;
   key?: string;
   value?: unknown;
-  /** ns since the start of the run: not before this, and latency is measured from it. */
+  /** ns since the start of the load: not before this, and latency is measured from it. */
   due?: number;
   /** Which node to speak to, when the operation is about a node (final reads). */
   node?: string;

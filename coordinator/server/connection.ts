@@ -1,0 +1,319 @@
+// One client's TCP connection: its handshake, its frames in, its coalesced output, its back-pressure.
+// What the requests mean is the pipeline's business; which connection has which session the front's.
+import type { Socket } from 'node:net';
+import { ByteReader, ByteWriter, WireError } from '../../wire/bytes.ts';
+import { FrameSplitter } from '../../wire/frames.ts';
+import type { ApplyResult } from '../contract.ts';
+import { ErrorCode, Op, Xid } from '../protocol/codes.ts';
+import {
+  AuthPacket,
+  type ConnectRequest,
+  readConnectRequest,
+  type WatcherEvent,
+} from '../protocol/records.ts';
+import type { DataTree } from '../tree/data-tree.ts';
+import type { WatchKind } from '../tree/watches.ts';
+import type { Zxid } from '../zxid.ts';
+import { isFourLetterWord, WORD_BYTES } from './four-letter-words.ts';
+import { type Outstanding, type PipelineHost, RequestPipeline } from './pipeline.ts';
+import {
+  putHeader,
+  putNotification,
+  putWelcome,
+  readRequest,
+  SESSION_OVER,
+  syncPath,
+  type Welcome,
+} from './replies.ts';
+
+/** Output that may wait for a slow client before its requests are left unread. */
+export const UNSENT_BYTES_MAX = 16 * 1024 * 1024;
+
+const AUTH_SCHEMES: readonly (string | null)[] = ['digest', 'ip'];
+
+/** What a connection asks of the front. */
+export interface ConnectionOwner {
+  readonly tree: DataTree;
+  readonly frameBytesMax: number;
+  readonly outstandingMax: number;
+  /** A connection without a session, or one that does not take its last bytes, is closed then. */
+  readonly patienceMs: number;
+  now(): number;
+  /** The first frame came. Ends by `welcome`, `refuseSession` or `close`. */
+  connect(connection: ClientConnection, request: ConnectRequest): void;
+  answerWord(word: string): string;
+  touch(session: number): void;
+  hand(connection: ClientConnection, entry: Outstanding): void;
+  answered(entry: Outstanding): void;
+  watchSet(connection: ClientConnection, kind: WatchKind, path: string): void;
+  watchFired(connection: ClientConnection, event: WatcherEvent, zxid: Zxid): void;
+  /** There is output; call `flush` soon. */
+  outputWaits(connection: ClientConnection): void;
+  /** It ended; `reason` is absent when there is nothing to report. */
+  ended(connection: ClientConnection, dropped: Outstanding[], reason?: string): void;
+}
+
+/** `fresh`: nothing or part of the first frame came. `closing`: only output is still to leave. */
+type State = 'fresh' | 'connecting' | 'open' | 'closing' | 'closed';
+
+export class ClientConnection implements PipelineHost {
+  readonly #owner: ConnectionOwner;
+  readonly #socket: Socket;
+  readonly #splitter: FrameSplitter;
+  readonly #pipeline: RequestPipeline;
+  /** Frames that came while no more could be taken. */
+  readonly #parked: Buffer[] = [];
+  readonly peer: string;
+  #state: State = 'fresh';
+  #prelude: Buffer | null = null;
+  #readOnlyByte = false;
+  #timer: NodeJS.Timeout | undefined;
+  /** 0 until the session is known. */
+  session = 0;
+  out = new ByteWriter();
+  received = 0;
+  sent = 0;
+
+  constructor(socket: Socket, owner: ConnectionOwner) {
+    this.#owner = owner;
+    this.#socket = socket;
+    this.#splitter = new FrameSplitter(owner.frameBytesMax);
+    this.#pipeline = new RequestPipeline(this);
+    this.peer = `${socket.remoteAddress}:${socket.remotePort}`;
+    socket.setNoDelay(true);
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
+    socket.on('drain', () => this.proceed());
+    // The 'close' that follows every error does the work.
+    socket.on('error', () => undefined);
+    socket.on('close', () => this.#end());
+    this.#limitTime('no session within the time allowed');
+  }
+
+  get tree(): DataTree {
+    return this.#owner.tree;
+  }
+
+  get outstanding(): number {
+    return this.#pipeline.size;
+  }
+
+  /** Nothing, or part of a first frame, came. */
+  get fresh(): boolean {
+    return this.#state === 'fresh';
+  }
+
+  get open(): boolean {
+    return this.#state === 'open';
+  }
+
+  /** Waiting for the outcome of its connection request. */
+  get connecting(): boolean {
+    return this.#state === 'connecting';
+  }
+
+  get writable(): boolean {
+    return this.out.length + this.#socket.writableLength <= UNSENT_BYTES_MAX;
+  }
+
+  /** The session is this connection's from now on. */
+  welcome(welcome: Welcome): void {
+    clearTimeout(this.#timer);
+    this.session = welcome.session;
+    this.#state = 'open';
+    putWelcome(this.out, welcome, this.#readOnlyByte);
+    this.#wrote();
+    this.proceed();
+  }
+
+  /** Says that the session is over and closes. */
+  refuseSession(): void {
+    putWelcome(this.out, SESSION_OVER, this.#readOnlyByte);
+    this.#wrote();
+    this.finish('the session is over');
+  }
+
+  /** Closes at once; unsent output is dropped. */
+  close(reason: string): void {
+    this.#end(reason);
+    this.#socket.destroy();
+  }
+
+  /** Closes when everything said so far is sent. Without a reason it is nothing to report. */
+  finish(reason?: string): void {
+    if (this.#state === 'closed') return;
+    this.#end(reason);
+    this.#state = 'closing';
+    this.#limitTime('it did not take its last bytes');
+    this.#owner.outputWaits(this);
+  }
+
+  completed(entry: Outstanding, zxid: Zxid, result: ApplyResult): void {
+    if (entry.work.kind === 'write') entry.work.outcome = { zxid, result };
+    this.proceed();
+  }
+
+  synced(entry: Outstanding, zxid: Zxid): void {
+    if (entry.work.kind === 'sync') entry.work.confirmed = zxid;
+    this.proceed();
+  }
+
+  /** Writes everything put so far to the socket, in one go. */
+  flush(): void {
+    if (this.#state === 'closed') return;
+    if (this.out.length > 0) {
+      this.#socket.write(this.out.view());
+      this.out = new ByteWriter();
+    }
+    if (this.#state === 'closing') this.#socket.end(() => this.#socket.destroy());
+  }
+
+  hand(entry: Outstanding): void {
+    this.#owner.hand(this, entry);
+  }
+
+  answered(entry: Outstanding, watch: WatchKind | undefined): void {
+    this.#wrote();
+    this.#owner.answered(entry);
+    if (watch === undefined || entry.work.kind !== 'read') return;
+    const { read } = entry.work;
+    if (read.op !== Op.setWatches) this.#owner.watchSet(this, watch, read.path);
+  }
+
+  notify(event: WatcherEvent, zxid: Zxid): void {
+    if (this.#state !== 'open') return;
+    putNotification(this.out, event);
+    this.#wrote();
+    this.#owner.watchFired(this, event, zxid);
+  }
+
+  #wrote(): void {
+    this.sent++;
+    this.#owner.outputWaits(this);
+  }
+
+  #limitTime(reason: string): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.close(reason), this.#owner.patienceMs);
+  }
+
+  #end(reason?: string): void {
+    const before = this.#state;
+    clearTimeout(this.#timer);
+    this.#state = 'closed';
+    if (before === 'closed' || before === 'closing') return;
+    this.#parked.length = 0;
+    this.#owner.ended(this, this.#pipeline.end(), reason);
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#state === 'closed' || this.#state === 'closing') return;
+    const data = this.#state === 'fresh' ? this.#pastWord(chunk) : chunk;
+    if (data === null) return;
+    this.#guarded(() => {
+      this.#pipeline.advance();
+      this.#splitter.feed(data, (body) => {
+        if (this.#stalled()) this.#parked.push(body);
+        else this.#frame(body);
+        return this.#state !== 'closed' && this.#state !== 'closing';
+      });
+    });
+    if (this.#parked.length > 0) this.#socket.pause();
+  }
+
+  /** Answers a four-letter word; otherwise gives back what came so far once it is long enough. */
+  #pastWord(chunk: Buffer): Buffer | null {
+    if (this.#splitter.pendingBytes > 0) return chunk;
+    const data = this.#prelude === null ? chunk : Buffer.concat([this.#prelude, chunk]);
+    this.#prelude = data;
+    if (data.length < WORD_BYTES) return null;
+    this.#prelude = null;
+    const word = data.toString('latin1', 0, WORD_BYTES);
+    if (!isFourLetterWord(word)) return data;
+    this.out.utf8(this.#owner.answerWord(word));
+    this.finish();
+    return null;
+  }
+
+  #stalled(): boolean {
+    return (
+      this.#parked.length > 0 ||
+      this.#state === 'connecting' ||
+      this.#pipeline.size >= this.#owner.outstandingMax ||
+      !this.writable
+    );
+  }
+
+  /** Answers what is ready, then takes the frames left waiting. */
+  proceed(): void {
+    if (this.#state !== 'open') return;
+    this.#guarded(() => {
+      this.#pipeline.advance();
+      while (this.#parked.length > 0 && this.#state === 'open') {
+        if (this.#pipeline.size >= this.#owner.outstandingMax || !this.writable) return;
+        this.#frame(this.#parked.shift() as Buffer);
+      }
+    });
+    if (this.#parked.length === 0 && this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  /** What a client sends wrong ends its own connection and nothing else. */
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.close(`malformed: ${error.message}`);
+    }
+  }
+
+  #frame(body: Buffer): void {
+    this.received++;
+    if (this.#state === 'fresh') {
+      const request = readConnectRequest(body);
+      this.#readOnlyByte = request.readOnly !== null;
+      this.#state = 'connecting';
+      this.#owner.connect(this, request);
+      return;
+    }
+    this.#owner.touch(this.session);
+    const reader = new ByteReader(body);
+    const xid = reader.i32();
+    const op = reader.i32();
+    if (op === Op.ping) {
+      putHeader(this.out, Xid.ping, this.tree.lastApplied, ErrorCode.Ok);
+      this.#wrote();
+    } else if (op === Op.auth) this.#authenticate(reader);
+    else this.#pipeline.take(this.#outstanding(xid, op, reader));
+  }
+
+  #outstanding(xid: number, op: number, reader: ByteReader): Outstanding {
+    const receivedMs = this.#owner.now();
+    const read = readRequest(op, reader);
+    if (read !== undefined) return { xid, op, receivedMs, work: { kind: 'read', read } };
+    const rest = reader.bytes(reader.remaining);
+    switch (op) {
+      case Op.sync:
+        return { xid, op, receivedMs, work: { kind: 'sync', path: syncPath(rest) } };
+      case Op.create:
+      case Op.create2:
+      case Op.delete:
+      case Op.setData:
+      case Op.multi:
+      case Op.closeSession:
+        // The frame's memory is a large chunk of the stream; the write lives longer than it should.
+        return { xid, op, receivedMs, work: { kind: 'write', body: Buffer.from(rest) } };
+      default:
+        return { xid, op, receivedMs, work: { kind: 'refusal', err: ErrorCode.Unimplemented } };
+    }
+  }
+
+  /** No access lists are kept yet: schemes clients send unasked are accepted and mean nothing. */
+  #authenticate(reader: ByteReader): void {
+    const { scheme } = AuthPacket.read(reader);
+    const known = AUTH_SCHEMES.includes(scheme);
+    const err = known ? ErrorCode.Ok : ErrorCode.AuthFailed;
+    putHeader(this.out, Xid.auth, this.tree.lastApplied, err);
+    this.#wrote();
+    if (!known) this.finish(`no authentication scheme ${scheme}, known are digest and ip`);
+  }
+}

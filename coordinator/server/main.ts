@@ -1,0 +1,126 @@
+// The coordinator as a program: reads its configuration, recovers from disk, joins its ensemble and
+// serves clients until it is told to stop or must not go on.
+import { randomBytes } from 'node:crypto';
+import { mkdirSync } from 'node:fs';
+import type { EventSink } from '../contract.ts';
+import { recover } from '../storage/recovery.ts';
+import { DataTree } from '../tree/data-tree.ts';
+import { TxnPreparer } from '../tree/preparer.ts';
+import { ExpiryTracker } from '../tree/session-tracker.ts';
+import { Replica } from '../zab/replica.ts';
+import { loadConfig, type ServerConfig } from './config.ts';
+import { EventLog, NO_EVENTS } from './events.ts';
+import { ClientFront } from './front.ts';
+
+/** Bytes of recent transactions kept in memory for learners. */
+const RECENT_BYTES_MAX = 32 * 1024 * 1024;
+
+const EXIT_FATAL = 1;
+
+function log(line: string): void {
+  console.log(`${new Date().toISOString()} ${line}`);
+}
+
+function openEvents(config: ServerConfig): EventLog | undefined {
+  const { events } = config;
+  if (events === undefined || events.level === 'off') return undefined;
+  return new EventLog(events);
+}
+
+async function serve(config: ServerConfig, eventLog: EventLog | undefined): Promise<void> {
+  const events: EventSink = eventLog ?? NO_EVENTS;
+  const fatal = (error: Error): void => {
+    log(`stopping, because going on could break a promise: ${error.stack ?? error.message}`);
+    events.emit({ ev: 'stop', reason: error.message });
+    events.flush();
+    process.exit(EXIT_FATAL);
+  };
+  process.on('uncaughtException', fatal);
+  process.on('unhandledRejection', (reason) => {
+    fatal(reason instanceof Error ? reason : new Error(String(reason)));
+  });
+
+  mkdirSync(config.dataDir, { recursive: true });
+  const recovered = recover(config.dataDir, { preAllocBytes: config.preAllocBytes });
+  for (const warning of recovered.warnings) log(warning);
+  const tree = new DataTree();
+  const { snapshot } = recovered;
+  if (snapshot !== null) tree.load(snapshot.chunks);
+  const snapshotZxid = snapshot?.zxid ?? 0;
+
+  const replica = new Replica({
+    config: {
+      sid: config.sid,
+      peers: config.peers,
+      tickMs: config.tickTimeMs,
+      initLimit: config.initLimit,
+      syncLimit: config.syncLimit,
+    },
+    host: config.peerHost,
+    events,
+    tree,
+    log: recovered.log,
+    snapshots: recovered.snapshots,
+    epochs: recovered.epochs,
+    snapshotZxid,
+    recovered: recovered.records(snapshotZxid),
+    committed: recovered.committed,
+    snapCount: config.snapCount,
+    recentRecordsMax: config.commitLogCount,
+    recentBytesMax: RECENT_BYTES_MAX,
+    nowMs: () => performance.now(),
+    wallMs: () => Date.now(),
+    makePreparer: () => new TxnPreparer(tree),
+    makeSessionTracker: () => new ExpiryTracker(),
+    fatal,
+  });
+  const front = new ClientFront({
+    tree,
+    consensus: replica,
+    events,
+    config: {
+      sid: config.sid,
+      minSessionTimeoutMs: config.minSessionTimeoutMs,
+      maxSessionTimeoutMs: config.maxSessionTimeoutMs,
+      frameBytesMax: config.frameBytesMax,
+      outstandingMax: config.outstandingMax,
+      tickTimeMs: config.tickTimeMs,
+    },
+    now: () => Date.now(),
+    randomBytes,
+  });
+  const stop = async (signal: string): Promise<void> => {
+    log(`stopping: ${signal}`);
+    await front.close();
+    await replica.stop(signal);
+    events.emit({ ev: 'stop', reason: signal });
+    eventLog?.close();
+    process.exit(0);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => {
+      stop(signal).catch(fatal);
+    });
+  }
+  await front.listen(config.clientPort, config.clientHost);
+  await replica.start(front);
+  log(`server ${config.sid} listens for clients on ${config.clientHost}:${config.clientPort}`);
+}
+
+async function main(): Promise<void> {
+  let eventLog: EventLog | undefined;
+  try {
+    const config = loadConfig(process.argv.slice(2));
+    eventLog = openEvents(config);
+    await serve(config, eventLog);
+  } catch (error) {
+    const reason = (error as Error).message;
+    log(`cannot start: ${reason}`);
+    eventLog?.emit({ ev: 'stop', reason });
+    eventLog?.close();
+    process.exitCode = EXIT_FATAL;
+    process.exit();
+  }
+}
+
+await main();

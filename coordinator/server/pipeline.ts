@@ -1,0 +1,127 @@
+// The requests of one connection, answered strictly in the order they came. Many may be outstanding;
+// a read waits for the writes before it (ZOOKEEPER-1863), and nothing passes a sync.
+import type { ByteWriter } from '../../wire/bytes.ts';
+import type { ApplyResult } from '../contract.ts';
+import { ErrorCode, Op } from '../protocol/codes.ts';
+import type { DataTree } from '../tree/data-tree.ts';
+import type { Watcher, WatchKind } from '../tree/watches.ts';
+import type { Zxid } from '../zxid.ts';
+import { putHeader, putRead, putResult, putSynced, type ReadRequest } from './replies.ts';
+
+/** A request taken and not yet answered. */
+export interface Outstanding {
+  xid: number;
+  op: number;
+  receivedMs: number;
+  /** This server's number for it, once it was handed to consensus. */
+  request?: number;
+  work:
+    | { kind: 'read'; read: ReadRequest }
+    | { kind: 'write'; body: Buffer; outcome?: { zxid: Zxid; result: ApplyResult } }
+    | { kind: 'sync'; path: string; confirmed?: Zxid }
+    | { kind: 'refusal'; err: number };
+}
+
+/** What a pipeline asks of its connection and server. */
+export interface PipelineHost extends Watcher {
+  readonly tree: DataTree;
+  /** Where replies are put. */
+  readonly out: ByteWriter;
+  /** Whether more output may be produced now. */
+  readonly writable: boolean;
+  /** Hands a write or a sync to consensus and numbers it. */
+  hand(entry: Outstanding): void;
+  answered(entry: Outstanding, watch: WatchKind | undefined): void;
+  /** The reply just put ends the connection. */
+  finish(reason: string): void;
+}
+
+export class RequestPipeline {
+  readonly #host: PipelineHost;
+  readonly #queue: Outstanding[] = [];
+  /** Syncs in the queue. */
+  #syncs = 0;
+  #ended = false;
+  #advancing = false;
+
+  constructor(host: PipelineHost) {
+    this.#host = host;
+  }
+
+  /** Requests taken and not yet answered. */
+  get size(): number {
+    return this.#queue.length;
+  }
+
+  /** Takes the next request of the connection. */
+  take(entry: Outstanding): void {
+    if (this.#ended) return;
+    const { kind } = entry.work;
+    this.#queue.push(entry);
+    if (kind === 'sync') {
+      this.#syncs++;
+      this.#host.hand(entry);
+    } else if (kind === 'write') {
+      // The sync's reply will carry a zxid of the leader's choice; a write already under way could
+      // then be answered with a smaller one, and reply zxids of a session never decrease (I-C3).
+      if (this.#syncs === 0) this.#host.hand(entry);
+    } else if (this.#queue.length === 1) this.advance();
+  }
+
+  /** Answers what can be answered, from the oldest on. */
+  advance(): void {
+    // An answer may hand over a write that is applied at once and comes back here.
+    if (this.#advancing) return;
+    this.#advancing = true;
+    for (;;) {
+      const head = this.#queue[0];
+      if (head === undefined || this.#ended || !this.#host.writable || !this.#ready(head)) break;
+      this.#queue.shift();
+      this.#answer(head);
+    }
+    this.#advancing = false;
+  }
+
+  /** The connection is gone: nothing more is answered. Returns what was outstanding. */
+  end(): Outstanding[] {
+    this.#ended = true;
+    return this.#queue.splice(0);
+  }
+
+  #ready({ work }: Outstanding): boolean {
+    if (work.kind === 'write') return work.outcome !== undefined;
+    if (work.kind !== 'sync') return true;
+    return work.confirmed !== undefined && this.#host.tree.lastApplied >= work.confirmed;
+  }
+
+  #answer(entry: Outstanding): void {
+    const { out, tree } = this.#host;
+    const { work, xid, op } = entry;
+    let watch: WatchKind | undefined;
+    let ending: string | undefined;
+    if (work.kind === 'read') watch = putRead(out, xid, work.read, tree, this.#host);
+    else if (work.kind === 'refusal') putHeader(out, xid, tree.lastApplied, work.err);
+    else if (work.kind === 'sync') putSynced(out, xid, tree.lastApplied, work.path);
+    else if (work.outcome !== undefined) {
+      const { zxid, result } = work.outcome;
+      putResult(out, xid, zxid, op, result);
+      if (op === Op.closeSession) ending = 'the client closed its session';
+      else if (result.err === ErrorCode.SessionMoved)
+        ending = 'the session moved to another server';
+    }
+    this.#host.answered(entry, watch);
+    if (work.kind === 'sync') {
+      this.#syncs--;
+      this.#release();
+    }
+    if (ending !== undefined) this.#host.finish(ending);
+  }
+
+  /** Hands over the writes that a sync just answered had held back. */
+  #release(): void {
+    for (const entry of this.#queue) {
+      if (entry.work.kind === 'sync') return;
+      if (entry.work.kind === 'write' && entry.request === undefined) this.#host.hand(entry);
+    }
+  }
+}

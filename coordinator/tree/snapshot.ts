@@ -1,0 +1,230 @@
+// The whole state as bytes and back: what a snapshot file holds and what a learner far behind is sent.
+// Loading trusts nothing: it rebuilds the digest from the content and compares.
+import { ByteReader, ByteWriter, WireError } from '../../wire/bytes.ts';
+import { crc32c } from '../../wire/crc32c.ts';
+import { FrameSplitter } from '../../wire/frames.ts';
+import type { Session } from '../contract.ts';
+import { buffer, type Codec, int, long, record, text, vector } from '../protocol/jute.ts';
+import { Acl } from '../protocol/records.ts';
+import type { SharedAcl } from './acls.ts';
+import { StateError, TreeState } from './tree-state.ts';
+import { ZNode } from './znode.ts';
+
+/** A snapshot that cannot be used; another one, or a sync from the leader, can. */
+export class SnapshotError extends Error {
+  override name = 'SnapshotError';
+}
+
+/** Every snapshot begins with this: `CTR` and the version of the format. */
+const MAGIC = 0x43545201;
+const CHUNK_BYTES = 1 << 20;
+/** A node's data and its path, each within the client's frame limit, and its Stat. */
+const RECORD_BYTES_MAX = 4 << 20;
+
+// The stream is length-prefixed records: one header, then as many ACLs, sessions and nodes as it
+// says. How it is cut into chunks means nothing, so a reader may hand it over in any pieces.
+const Header = record({
+  magic: int,
+  lastApplied: long,
+  digest: text,
+  acls: int,
+  sessions: int,
+  nodes: int,
+});
+const AclRecord = vector(Acl);
+const SessionRecord = record({ id: long, timeoutMs: int, password: buffer });
+const NodeRecord = record({
+  path: text,
+  data: buffer,
+  /** Index into the ACLs. */
+  acl: int,
+  ephemeralOwner: long,
+  czxid: long,
+  mzxid: long,
+  pzxid: long,
+  ctime: long,
+  mtime: long,
+  version: int,
+  created: int,
+  aversion: int,
+});
+
+class ChunkWriter {
+  readonly chunks: Buffer[] = [];
+  readonly #writer = new ByteWriter(CHUNK_BYTES);
+
+  put<T>(codec: Codec<T>, value: T, bytesAbout: number): void {
+    const writer = this.#writer;
+    if (writer.length > 0 && writer.length + bytesAbout > CHUNK_BYTES) this.cut();
+    const at = writer.length;
+    writer.i32(0);
+    codec.write(writer, value);
+    writer.patchI32(at, writer.length - at - 4);
+  }
+
+  cut(): void {
+    if (this.#writer.length > 0) this.chunks.push(this.#writer.toBuffer());
+    this.#writer.reset();
+  }
+}
+
+const HeaderWithCrc: Codec<Parameters<typeof Header.write>[1]> = {
+  write(writer, value) {
+    const at = writer.length;
+    Header.write(writer, value);
+    writer.u32(crc32c(writer.view(), 0, at));
+  },
+  read(reader) {
+    const at = reader.position;
+    if (new ByteReader(reader.buffer, at).i32() !== MAGIC) {
+      throw new WireError('it does not begin as a snapshot of this version does');
+    }
+    const value = Header.read(reader);
+    const crc = crc32c(reader.buffer, 0, at, reader.position);
+    if (reader.u32() !== crc) throw new WireError('the header does not match its checksum');
+    return value;
+  },
+};
+
+/** The state as bytes, in chunks of at most about 1 MB (one record is never divided). */
+export function serializeState(state: TreeState): Buffer[] {
+  const out = new ChunkWriter();
+  const index = new Map<SharedAcl, number>();
+  for (const shared of state.acls.lists()) index.set(shared, index.size);
+  out.put(
+    HeaderWithCrc,
+    {
+      magic: MAGIC,
+      lastApplied: state.lastApplied,
+      digest: state.digest(),
+      acls: index.size,
+      sessions: state.sessionCount,
+      nodes: state.nodes.size,
+    },
+    128,
+  );
+  for (const shared of index.keys()) out.put(AclRecord, [...shared.acl], shared.key.length);
+  for (const session of state.sessions()) out.put(SessionRecord, session, 64);
+  // In order of creation, which puts parents first and keeps the order of children over a load.
+  for (const node of state.nodes.values()) {
+    const { path, data, ephemeralOwner, czxid, mzxid, pzxid, ctime, mtime } = node;
+    const { version, created, aversion } = node;
+    const acl = index.get(node.acl) as number;
+    const times = { czxid, mzxid, pzxid, ctime, mtime };
+    const value = { path, data, acl, ephemeralOwner, ...times, version, created, aversion };
+    out.put(NodeRecord, value, 96 + path.length * 3 + (data?.length ?? 0));
+  }
+  out.cut();
+  return out.chunks;
+}
+
+class StateLoader {
+  readonly #state = new TreeState();
+  readonly #acls: Acl[][] = [];
+  #header: Parameters<typeof Header.write>[1] | null = null;
+  #sessionsLeft = 0;
+
+  take(body: Buffer): void {
+    const reader = new ByteReader(body);
+    this.#takeRecord(reader);
+    if (reader.remaining > 0) {
+      throw new WireError(`a record is ${reader.remaining} bytes longer than its content`);
+    }
+  }
+
+  #takeRecord(reader: ByteReader): void {
+    const header = this.#header;
+    if (header === null) {
+      this.#header = HeaderWithCrc.read(reader);
+      this.#state.lastApplied = this.#header.lastApplied;
+      this.#sessionsLeft = this.#header.sessions;
+    } else if (this.#acls.length < header.acls) {
+      this.#acls.push(AclRecord.read(reader));
+    } else if (this.#sessionsLeft > 0) {
+      this.#sessionsLeft--;
+      this.#addSession(SessionRecord.read(reader));
+    } else {
+      this.#addNode(reader);
+    }
+  }
+
+  #addSession(value: Omit<Session, 'password'> & { password: Buffer | null }): void {
+    this.#state.addSession({ ...value, password: Buffer.from(value.password ?? []) });
+  }
+
+  #addNode(reader: ByteReader): void {
+    const state = this.#state;
+    const value = NodeRecord.read(reader);
+    const { path, ephemeralOwner: owner } = value;
+    const acl = this.#acls[value.acl];
+    if (acl === undefined) {
+      throw new WireError(`${path} has ACL ${value.acl} of ${this.#acls.length}`);
+    }
+    if (owner !== 0 && state.session(owner) === undefined) {
+      throw new WireError(`${path} belongs to 0x${owner.toString(16)}, which is no session`);
+    }
+    const data = value.data === null ? null : Buffer.from(value.data);
+    const node = new ZNode(path, data, state.takeAcl(acl), owner, value.czxid, value.ctime);
+    node.mzxid = value.mzxid;
+    node.pzxid = value.pzxid;
+    node.mtime = value.mtime;
+    node.version = value.version;
+    node.created = value.created;
+    node.aversion = value.aversion;
+    state.adopt(node);
+  }
+
+  finish(bytesLeft: number): TreeState {
+    const header = this.#header;
+    const state = this.#state;
+    if (header === null) throw new WireError('it is empty');
+    if (bytesLeft > 0 || state.nodes.size !== header.nodes || this.#sessionsLeft > 0) {
+      throw new WireError(
+        `it is cut off or too long: expected ${header.sessions} sessions and ${header.nodes} nodes, ` +
+          `got ${header.sessions - this.#sessionsLeft} and ${state.nodes.size}` +
+          ` with ${bytesLeft} bytes left over`,
+      );
+    }
+    state.rehashAll();
+    if (state.digest() !== header.digest) {
+      throw new WireError(
+        `its content has digest ${state.digest()}, the server that wrote it had ${header.digest}`,
+      );
+    }
+    return state;
+  }
+}
+
+/** The state that `serializeState` wrote, however its bytes are cut. Throws SnapshotError. */
+export function loadState(chunks: readonly Buffer[]): TreeState {
+  const loader = new StateLoader();
+  const splitter = new FrameSplitter(RECORD_BYTES_MAX);
+  try {
+    for (const chunk of chunks) {
+      splitter.feed(chunk, (body) => {
+        loader.take(body);
+        return true;
+      });
+    }
+    return loader.finish(splitter.pendingBytes);
+  } catch (error) {
+    if (!(error instanceof WireError || error instanceof StateError)) throw error;
+    const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    throw new SnapshotError(
+      `this snapshot of ${bytes} bytes cannot be loaded: ${error.message}. ` +
+        `Use an older snapshot with its log, or let this server take the state from the leader`,
+    );
+  }
+}
+
+/** The zxid a serialised state is at, from its first chunk. Throws SnapshotError. */
+export function snapshotZxid(firstChunk: Buffer): number {
+  try {
+    const reader = new ByteReader(firstChunk);
+    reader.i32();
+    return HeaderWithCrc.read(reader).lastApplied;
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    throw new SnapshotError(`expected the beginning of a snapshot: ${error.message}`);
+  }
+}

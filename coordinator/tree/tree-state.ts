@@ -1,0 +1,174 @@
+// The replicated state itself: znodes, sessions, who owns which ephemeral node, and the digest over
+// all of it. It only keeps these four in step; what a transaction means is the tree's business.
+import type { Session } from '../contract.ts';
+import { OPEN_ACL } from '../protocol/records.ts';
+import type { Zxid } from '../zxid.ts';
+import { AclTable, describeAcl, type SharedAcl } from './acls.ts';
+import { type Hashed, hasher, StateDigest } from './digest.ts';
+import { nameOf, parentOf } from './paths.ts';
+import { ZNode } from './znode.ts';
+
+/** A replicated state that contradicts itself: this server must stop, it cannot be trusted. */
+export class StateError extends Error {
+  override name = 'StateError';
+}
+
+interface HashedSession extends Hashed {
+  readonly session: Session;
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+function hashSession(session: Session): HashedSession {
+  const { hashA, hashB } = hasher
+    .begin()
+    .long(session.id)
+    .word(session.timeoutMs)
+    .bytes(session.password)
+    .end();
+  return { session, hashA, hashB };
+}
+
+/** The state at one zxid. */
+export class TreeState {
+  lastApplied: Zxid = 0;
+  readonly nodes = new Map<string, ZNode>();
+  readonly acls = new AclTable();
+  /** Bytes of all data and paths, for metrics. */
+  dataBytes = 0;
+  readonly #sessions = new Map<number, HashedSession>();
+  readonly #ephemerals = new Map<number, Set<string>>();
+  readonly #digest = new StateDigest();
+
+  /** The state before the first transaction: the nodes that ZooKeeper itself begins with. */
+  static initial(): TreeState {
+    const state = new TreeState();
+    const empty = Buffer.alloc(0);
+    const root = new ZNode('/', empty, state.acls.take(OPEN_ACL), 0, 0, 0);
+    state.adopt(root);
+    for (const path of ['/zookeeper', '/zookeeper/config', '/zookeeper/quota']) {
+      const isConfig = path === '/zookeeper/config';
+      const acl = isConfig ? [{ perms: 1, scheme: 'world', id: 'anyone' }] : OPEN_ACL;
+      const node = new ZNode(path, empty, state.acls.take(acl), 0, 0, 0);
+      if (isConfig) node.aversion = -1;
+      state.adopt(node);
+    }
+    state.rehashAll();
+    return state;
+  }
+
+  digest(): string {
+    return this.#digest.hex();
+  }
+
+  get sessionCount(): number {
+    return this.#sessions.size;
+  }
+
+  session(id: number): Session | undefined {
+    return this.#sessions.get(id)?.session;
+  }
+
+  *sessions(): IterableIterator<Session> {
+    for (const { session } of this.#sessions.values()) yield session;
+  }
+
+  addSession(session: Session): void {
+    if (this.#sessions.has(session.id)) {
+      throw new StateError(`expected a new session, got 0x${session.id.toString(16)} again`);
+    }
+    const hashed = hashSession(session);
+    this.#sessions.set(session.id, hashed);
+    this.#digest.add(hashed);
+  }
+
+  removeSession(id: number): void {
+    const hashed = this.#sessions.get(id);
+    if (hashed === undefined) {
+      throw new StateError(`expected an open session to close, got 0x${id.toString(16)}`);
+    }
+    this.#sessions.delete(id);
+    this.#digest.subtract(hashed);
+  }
+
+  /** Paths of a session's ephemeral nodes. */
+  ephemerals(session: number): ReadonlySet<string> {
+    return this.#ephemerals.get(session) ?? NONE;
+  }
+
+  /** How many ephemeral nodes there are. */
+  get ephemeralCount(): number {
+    let count = 0;
+    for (const paths of this.#ephemerals.values()) count += paths.size;
+    return count;
+  }
+
+  /** A list that nodes share; every call is one use, ended by removing the node that has it. */
+  takeAcl(acl: Parameters<AclTable['take']>[0]): SharedAcl {
+    return this.acls.take(acl);
+  }
+
+  /** Takes a node's old hash out of the digest and its new one in: call after every change of it. */
+  changed(node: ZNode): void {
+    this.#digest.subtract(node);
+    node.rehash();
+    this.#digest.add(node);
+  }
+
+  /** Puts a new node below its parent, which is changed too but not yet hashed again. */
+  insert(node: ZNode): void {
+    this.adopt(node);
+    this.#digest.add(node);
+  }
+
+  /** Takes a childless node out; its parent is changed too but not yet hashed again. */
+  remove(node: ZNode): void {
+    this.nodes.delete(node.path);
+    this.nodes.get(parentOf(node.path))?.removeChild(nameOf(node.path));
+    this.#digest.subtract(node);
+    this.acls.release(node.acl);
+    this.dataBytes -= node.path.length + (node.data?.length ?? 0);
+    if (node.ephemeralOwner !== 0) {
+      const owned = this.#ephemerals.get(node.ephemeralOwner);
+      owned?.delete(node.path);
+      if (owned?.size === 0) this.#ephemerals.delete(node.ephemeralOwner);
+    }
+  }
+
+  /** Links a node into maps and parent and leaves the digest alone: `rehashAll` must follow. */
+  adopt(node: ZNode): void {
+    const { path } = node;
+    if (this.nodes.has(path)) throw new StateError(`expected no node at ${path}, found one`);
+    if (path !== '/') {
+      const parent = this.nodes.get(parentOf(path));
+      if (parent === undefined) throw new StateError(`expected a parent of ${path}, found none`);
+      parent.addChild(nameOf(path));
+    }
+    this.nodes.set(path, node);
+    this.dataBytes += path.length + (node.data?.length ?? 0);
+    if (node.ephemeralOwner === 0) return;
+    const owned = this.#ephemerals.get(node.ephemeralOwner);
+    if (owned !== undefined) owned.add(path);
+    else this.#ephemerals.set(node.ephemeralOwner, new Set([path]));
+  }
+
+  /** Hashes every adopted node again and adds it to the digest; once, after the last `adopt`. */
+  rehashAll(): void {
+    for (const node of this.nodes.values()) {
+      node.rehash();
+      this.#digest.add(node);
+    }
+  }
+
+  /** The digest computed from the content alone, trusting no hash kept on the way. */
+  recomputeDigest(): string {
+    const digest = new StateDigest();
+    for (const node of this.nodes.values()) {
+      const copy = node.copy();
+      copy.rehashAll(describeAcl(node.acl.acl));
+      digest.add(copy);
+    }
+    for (const { session } of this.#sessions.values()) digest.add(hashSession(session));
+    return digest.hex();
+  }
+}
