@@ -22,7 +22,7 @@ const CreateTxn = record({
   acl: vector(Acl),
   /** Session that owns it; 0 for a persistent node. */
   ephemeralOwner: long,
-  /** The parent's child version after this. */
+  /** Children ever created under the parent, this one included: ZooKeeper's stored cversion. */
   parentCversion: int,
 });
 const DeleteTxn = record({ path: text, parentCversion: int });

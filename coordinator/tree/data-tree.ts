@@ -20,7 +20,7 @@ import { type NodeView, ZNode } from './znode.ts';
 /** A read's outcome: what was asked for, or a number of ErrorCode. */
 export type Read<T> = ({ ok: true } & T) | { ok: false; err: number };
 
-const SUCCESS: ApplyResult = { err: ErrorCode.Ok };
+const SUCCESS: ApplyResult = Object.freeze({ err: ErrorCode.Ok });
 
 type CreateBody = Extract<TxnBody, { type: 'create' }>;
 type DeleteBody = { path: string; parentCversion: number };
@@ -213,7 +213,7 @@ export class DataTree implements StateMachine {
     }
     // The transaction's buffer belongs to a frame or a log block far larger than the data.
     const own = data === null ? null : Buffer.from(data);
-    const node = new ZNode(path, own, state.takeAcl(body.acl), owner, txn.zxid, txn.timeMs);
+    const node = new ZNode(path, own, state.acls.take(body.acl), owner, txn.zxid, txn.timeMs);
     state.insert(node);
     parent.created = body.parentCversion;
     parent.pzxid = txn.zxid;

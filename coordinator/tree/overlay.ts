@@ -36,7 +36,7 @@ export class Overlay {
   readonly #ephemerals = new Map<number, Set<string>>();
   readonly #opening = new Set<number>();
   readonly #closing = new Set<number>();
-  /** In zxid order; what lies before `#freed` is applied. */
+  /** In zxid order, those taken back included; what lies before `#freed` is applied. */
   readonly #queue: PendingNode[] = [];
   readonly #sessionQueue: PendingSession[] = [];
   #freed = 0;
@@ -87,7 +87,6 @@ export class Overlay {
    */
   atomically(change: () => boolean): void {
     const undo: Replaced[] = [];
-    const queued = this.#queue.length;
     this.#undo = undo;
     const keep = change();
     this.#undo = null;
@@ -95,7 +94,6 @@ export class Overlay {
     for (const { path, previous } of undo.reverse()) {
       this.#replace(path, previous, this.#nodes.get(path));
     }
-    this.#queue.length = queued;
   }
 
   /** Whether a session will be open: requests of it may change things. */
@@ -133,7 +131,7 @@ export class Overlay {
       const node = this.#queue[this.#freed];
       if (node === undefined || node.zxid > zxid) break;
       this.#freed++;
-      // A later change of the same path still counts.
+      // A later change of the same path still counts; one that was taken back never did.
       if (this.#nodes.get(node.path) === node) this.#replace(node.path, undefined, node);
     }
     if (this.#freed === this.#queue.length || this.#freed >= FREED_MAX) {

@@ -164,7 +164,7 @@ class StateLoader {
       throw new WireError(`${path} belongs to 0x${owner.toString(16)}, which is no session`);
     }
     const data = value.data === null ? null : Buffer.from(value.data);
-    const node = new ZNode(path, data, state.takeAcl(acl), owner, value.czxid, value.ctime);
+    const node = new ZNode(path, data, state.acls.take(acl), owner, value.czxid, value.ctime);
     node.mzxid = value.mzxid;
     node.pzxid = value.pzxid;
     node.mtime = value.mtime;

@@ -3,7 +3,7 @@
 import type { Session } from '../contract.ts';
 import { OPEN_ACL } from '../protocol/records.ts';
 import type { Zxid } from '../zxid.ts';
-import { AclTable, describeAcl, type SharedAcl } from './acls.ts';
+import { AclTable, describeAcl } from './acls.ts';
 import { type Hashed, hasher, StateDigest } from './digest.ts';
 import { nameOf, parentOf } from './paths.ts';
 import { ZNode } from './znode.ts';
@@ -33,6 +33,7 @@ function hashSession(session: Session): HashedSession {
 export class TreeState {
   lastApplied: Zxid = 0;
   readonly nodes = new Map<string, ZNode>();
+  /** A node takes its list when it is made; `remove` gives it back. */
   readonly acls = new AclTable();
   /** Bytes of all data and paths, for metrics. */
   dataBytes = 0;
@@ -101,11 +102,6 @@ export class TreeState {
     let count = 0;
     for (const paths of this.#ephemerals.values()) count += paths.size;
     return count;
-  }
-
-  /** A list that nodes share; every call is one use, ended by removing the node that has it. */
-  takeAcl(acl: Parameters<AclTable['take']>[0]): SharedAcl {
-    return this.acls.take(acl);
   }
 
   /** Takes a node's old hash out of the digest and its new one in: call after every change of it. */
