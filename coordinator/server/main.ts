@@ -6,7 +6,7 @@ import type { EventSink } from '../contract.ts';
 import { recover } from '../storage/recovery.ts';
 import { DataTree } from '../tree/data-tree.ts';
 import { TxnPreparer } from '../tree/preparer.ts';
-import { ExpiryTracker } from '../tree/session-tracker.ts';
+import { HeapSessionTracker } from '../tree/session-tracker.ts';
 import { Replica } from '../zab/replica.ts';
 import { loadConfig, type ServerConfig } from './config.ts';
 import { EventLog, NO_EVENTS } from './events.ts';
@@ -71,7 +71,7 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
     nowMs: () => performance.now(),
     wallMs: () => Date.now(),
     makePreparer: () => new TxnPreparer(tree),
-    makeSessionTracker: () => new ExpiryTracker(),
+    makeSessionTracker: () => new HeapSessionTracker(),
     fatal,
   });
   const front = new ClientFront({

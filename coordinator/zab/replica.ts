@@ -187,7 +187,10 @@ export class Replica implements Consensus {
     log.drained().then(
       () =>
         this.#guard(() => {
-          if (this.#tenure === undefined) this.#election.look(epochs.current, log.lastLogged);
+          if (this.#tenure !== undefined) return;
+          // What a leader had ordered but not yet handed to its log was promised to nobody.
+          this.#recent.truncate(log.lastLogged);
+          this.#election.look(epochs.current, log.lastLogged);
         }),
       (error: Error) => fatal(error),
     );
