@@ -70,7 +70,10 @@ export interface RunResults {
   verdicts: Verdict[];
   ops: { ok: number; fail: number; info: number };
   faults: { injected: number; verified: number };
-  /** Time from each heal to the first acknowledged operation after it, ms. */
+  /**
+   * From each fault in place to the first write acknowledged that was invoked after it, ms: how long
+   * nothing could be written. Faults after which none came are left out.
+   */
   recoveryMs: { p50: number | null; max: number | null; each: number[] };
 }
 

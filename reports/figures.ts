@@ -17,23 +17,19 @@ export interface FaultRow {
   /** Injection and heal both verified, one of them, or neither. */
   verified: 'yes' | 'injection only' | 'no';
   /** From the fault in place to the first acknowledged write: how long nothing could be written. */
-  outageMs?: number;
-  /** From the end of the heal to the first acknowledged operation. */
   recoveryMs?: number;
+  /** From the end of the heal to the first acknowledged operation. */
+  afterHealMs?: number;
 }
 
 /** What the two times of a fault mean, for the reader. */
 export const RECOVERY_NOTE =
-  'outage: from the fault in place to the first acknowledged write; ' +
-  'recovery: from the heal to the first acknowledged operation';
+  'recovery: from the fault in place to the first acknowledged write; ' +
+  'after heal: from the heal to the first acknowledged operation';
 
 /** All faults, in order of injection. */
 export function faultRows(run: FinishedRun): FaultRow[] {
   const { faults } = run.record;
-  const healed = faults.filter((fault) => fault.healed !== undefined);
-  // One recovery per heal, in the faults' order; any other count cannot be attributed.
-  const { each } = run.results.recoveryMs;
-  const attributable = each.length === healed.length;
   const measured = measuredRecoveries(run);
   return faults.map((record) => {
     const row: FaultRow = {
@@ -51,13 +47,11 @@ export function faultRows(run: FinishedRun): FaultRow[] {
     if (record.healed !== undefined) {
       row.until = record.healed;
       row.durationMs = (record.healed - record.injectStart) / 1e6;
-      const recoveryMs = attributable
-        ? each[healed.indexOf(record)]
-        : measured.get(record.id)?.healRecoveryMs;
-      if (typeof recoveryMs === 'number') row.recoveryMs = recoveryMs;
+      const afterHealMs = measured.get(record.id)?.healRecoveryMs;
+      if (typeof afterHealMs === 'number') row.afterHealMs = afterHealMs;
     }
-    const outageMs = measured.get(record.id)?.recoveryMs;
-    if (typeof outageMs === 'number') row.outageMs = outageMs;
+    const recoveryMs = measured.get(record.id)?.recoveryMs;
+    if (typeof recoveryMs === 'number') row.recoveryMs = recoveryMs;
     return row;
   });
 }

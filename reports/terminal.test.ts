@@ -24,7 +24,7 @@ describe('renderSummary', () => {
       `2,000 operations: ${ok.toLocaleString('en-US')} ok, ${fail} fail, ${info} info`,
     );
     expect(text).toMatch(/6 faults, 6 verified; recovery p50 315 ms, max 578 ms/);
-    expect(text).toMatch(/^ +1 {2}kill +n\d +15\.\d\d s +\d\.\d\d s {2}yes +910 +228$/m);
+    expect(text).toMatch(/^ +1 {2}kill +n\d +15\.\d\d s +\d\.\d\d s {2}yes +228 +11\.0$/m);
     expect(text).toMatch(/^ +service( +[\d.,]+){4} {2}from the invocation$/m);
     expect(text).toMatch(/^ +response( +[\d.,]+){4} {2}from when the operation was due$/m);
     expect(text).toMatch(/^ +fault +before +during +after$/m);

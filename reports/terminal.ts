@@ -103,14 +103,14 @@ function faultTable(run: FinishedRun, style: Style): string[] {
     formatSeconds(row.from),
     formatSeconds(row.durationMs === undefined ? undefined : row.durationMs * 1e6),
     row.verified,
-    formatMs(row.outageMs),
     formatMs(row.recoveryMs),
+    formatMs(row.afterHealMs),
   ]);
   const recovered = `recovery p50 ${formatMs(recoveryMs.p50)} ms, max ${formatMs(recoveryMs.max)} ms`;
   return [
     style.bold(`${faults.injected} faults, ${faults.verified} verified; ${recovered}`),
     ...columns(
-      ['fault', 'kind', 'nodes', 'start', 'lasted', 'verified', 'outage ms', 'recovery ms'],
+      ['fault', 'kind', 'nodes', 'start', 'lasted', 'verified', 'recovery ms', 'after heal ms'],
       table,
       new Set([0, 3, 4, 6, 7]),
       style,

@@ -126,7 +126,13 @@ function finish(record: RunRecord, outcome: Outcome): FinishedRun {
       outcome: 'valid',
       evidence: { heals: each.length },
       anomalies: [],
-      details: { faults: record.faults.map(({ id }) => ({ id, recoveryMs: 900 + 10 * id })) },
+      details: {
+        faults: record.faults.map(({ id }, i) => ({
+          id,
+          recoveryMs: each[i] ?? null,
+          healRecoveryMs: 10 + id,
+        })),
+      },
     },
     latencyVerdict(record),
   ];

@@ -84,7 +84,8 @@ export class Channel {
     if (this.#over) return;
     this.#flush();
     this.#stop();
-    this.#socket.end(() => this.#socket.destroy());
+    if (this.#open) this.#socket.end(() => this.#socket.destroy());
+    else this.#socket.destroy();
   }
 
   #stop(): void {

@@ -27,7 +27,7 @@ import {
 import type { Zxid } from '../zxid.ts';
 import { parseConnectString, type ServerAddress } from './address.ts';
 import { replyError } from './errors.ts';
-import { type Reply, Session, type SessionState } from './session.ts';
+import { CONNECT_ONLY, type Reply, Session, type SessionState } from './session.ts';
 import type { WatchCallback, WatchKind } from './watches.ts';
 
 export interface ClientOptions {
@@ -63,6 +63,8 @@ export interface CreateOptions {
   flags?: number;
   /** Default: everybody may do everything. */
   acl?: Acl[];
+  /** Longest time for this operation, ms. Default: the client's. */
+  timeoutMs?: number;
 }
 
 const SESSION_TIMEOUT_MS = 6000;
@@ -74,6 +76,7 @@ const ANY_VERSION = -1;
 interface Call<Q, R> {
   op: number;
   what: string;
+  timeoutMs?: number | undefined;
   request?: [Codec<Q>, Q];
   response?: Codec<R>;
 }
@@ -84,7 +87,6 @@ interface Call<Q, R> {
  */
 export class CoordinatorClient {
   readonly #session: Session;
-  #opening: { resolve: () => void; reject: (error: Error) => void }[] = [];
 
   constructor(options: ClientOptions) {
     const { servers, sessionTimeoutMs = SESSION_TIMEOUT_MS } = options;
@@ -132,19 +134,20 @@ export class CoordinatorClient {
   }
 
   /** Resolves once there is a session and a connection. */
-  async connect(): Promise<void> {
-    if (this.#session.state !== 'connected') await this.#call({ op: Op.exists, what: 'connect', request: [PathWatchRequest, { path: '/', watch: false }] });
+  connect(): Promise<Result> {
+    return this.#call({ op: CONNECT_ONLY, what: 'connect' });
   }
 
   /** Creates a node; resolves with its path, which a sequential node's request did not know. */
   create(
     path: string,
     data: Buffer | null,
-    { flags = CreateFlag.persistent, acl = OPEN_ACL }: CreateOptions = {},
+    { flags = CreateFlag.persistent, acl = OPEN_ACL, timeoutMs }: CreateOptions = {},
   ): Promise<Result & { path: string }> {
     return this.#call({
       op: Op.create,
       what: `create ${path}`,
+      timeoutMs,
       request: [CreateRequest, { path, data, acl, flags }],
       response: CreateResponse,
     });
@@ -154,11 +157,12 @@ export class CoordinatorClient {
   create2(
     path: string,
     data: Buffer | null,
-    { flags = CreateFlag.persistent, acl = OPEN_ACL }: CreateOptions = {},
+    { flags = CreateFlag.persistent, acl = OPEN_ACL, timeoutMs }: CreateOptions = {},
   ): Promise<Result & { path: string; stat: Stat }> {
     return this.#call({
       op: Op.create2,
       what: `create2 ${path}`,
+      timeoutMs,
       request: [CreateRequest, { path, data, acl, flags }],
       response: Create2Response,
     });
@@ -268,6 +272,7 @@ export class CoordinatorClient {
   #call<Q, R = Record<never, never>>({
     op,
     what,
+    timeoutMs,
     request,
     response,
   }: Call<Q, R>): Promise<Result & R> {
@@ -275,6 +280,7 @@ export class CoordinatorClient {
       this.#session.request({
         op,
         what,
+        timeoutMs,
         encode: (w: ByteWriter) => request?.[0].write(w, request[1]),
         accept: ({ zxid, connection, body }) => {
           resolve({ zxid, connection, ...(response?.read(body) as R) });

@@ -1,7 +1,7 @@
 // A client's session: finds a server, keeps one connection at a time, matches replies to requests in
 // order, and carries the session over to the next connection. What requests mean is client.ts' part.
 import { ByteReader, type ByteWriter, WireError } from '../../wire/bytes.ts';
-import { ErrorCode, Op, opName, Xid } from '../protocol/codes.ts';
+import { ErrorCode, Op, Xid } from '../protocol/codes.ts';
 import {
   type ConnectResponse,
   ReplyHeader,
@@ -17,6 +17,9 @@ import { WatchRegistry } from './watches.ts';
 const NO_PASSWORD = Buffer.alloc(16);
 const XID_MAX = 0x7fff_ffff;
 const UNSENT_MAX = 100_000;
+
+/** Operation of a request that asks for a connection and nothing else. */
+export const CONNECT_ONLY = 0;
 
 export interface SessionOptions {
   servers: readonly ServerAddress[];
@@ -49,6 +52,8 @@ export interface Request {
   /** For messages: what was asked, e.g. `getData /a`. */
   what: string;
   encode?: (w: ByteWriter) => void;
+  /** Longest time for this one, ms; default the session's. */
+  timeoutMs?: number | undefined;
   /** Errors that `accept` wants to see; others reject. */
   tolerated?: readonly number[];
   accept(reply: Reply): void;
@@ -134,11 +139,11 @@ export class Session {
       this.#fail(tracked, 'ConnectionLoss', `${UNSENT_MAX} requests wait for a connection already`);
       return;
     }
-    const { operationTimeoutMs } = this.#options;
+    const timeoutMs = request.timeoutMs ?? this.#options.operationTimeoutMs;
     tracked.timer = setTimeout(() => {
-      this.#fail(tracked, 'OperationTimeout', `no reply within ${operationTimeoutMs} ms`);
+      this.#fail(tracked, 'OperationTimeout', `no reply within ${timeoutMs} ms`);
       if (!tracked.sent) this.#unsent = this.#unsent.filter((each) => each !== tracked);
-    }, operationTimeoutMs);
+    }, timeoutMs);
     if (this.#state === 'connected') this.#send(tracked);
     else {
       this.#unsent.push(tracked);
@@ -225,6 +230,10 @@ export class Session {
   }
 
   #send(request: Tracked): void {
+    if (request.op === CONNECT_ONLY) {
+      this.#replied(request, this.#lastZxidSeen, ErrorCode.Ok, new ByteReader(NO_PASSWORD));
+      return;
+    }
     this.#xid = this.#xid >= XID_MAX ? 1 : this.#xid + 1;
     request.xid = this.#xid;
     request.sent = true;
@@ -296,7 +305,7 @@ export class Session {
     if (request.settled) return;
     request.settled = true;
     clearTimeout(request.timer);
-    const message = `${request.what === '' ? opName(request.op) : request.what}: ${why}`;
+    const message = `${request.what}: ${why}`;
     request.reject(new CoordinatorError(name, message, { sent: request.sent }));
   }
 }

@@ -64,7 +64,11 @@ export class WatchRegistry {
   rearm(relativeZxid: Zxid): SetWatchesRequest[] {
     const requests: SetWatchesRequest[] = [];
     let bytes = Number.POSITIVE_INFINITY;
-    const lists = { data: 'dataWatches', exists: 'existWatches', children: 'childWatches' } as const;
+    const lists = {
+      data: 'dataWatches',
+      exists: 'existWatches',
+      children: 'childWatches',
+    } as const;
     for (const kind of ['data', 'exists', 'children'] as const) {
       for (const path of this.#watches[kind].keys()) {
         if (bytes > PATH_BYTES_MAX) {

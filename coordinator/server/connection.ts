@@ -83,6 +83,10 @@ export class ClientConnection implements PipelineHost {
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('drain', () => this.proceed());
+    // A probe may half-close right after its word and still wants the answer; others are gone.
+    socket.on('end', () => {
+      if (this.#state !== 'closing') socket.destroy();
+    });
     // The 'close' that follows every error does the work.
     socket.on('error', () => undefined);
     socket.on('close', () => this.#end());

@@ -29,13 +29,36 @@ const REFUSED = [
 ];
 const WORDS = new Set([...ANSWERED, ...REFUSED]);
 
-/** What the words report. Latencies in ms. */
+/** Packets and latencies since the server's start. */
+export class Traffic {
+  received = 0;
+  sent = 0;
+  /** From a request's arrival to its answer. */
+  latencyMsMin = 0;
+  latencyMsMax = 0;
+  #sumMs = 0;
+  #answers = 0;
+
+  get latencyMsMean(): number {
+    return this.#answers === 0 ? 0 : this.#sumMs / this.#answers;
+  }
+
+  answered(elapsedMs: number): void {
+    // The wall clock may have been set back meanwhile.
+    const ms = Math.max(0, elapsedMs);
+    this.latencyMsMin = this.#answers === 0 ? ms : Math.min(this.latencyMsMin, ms);
+    this.latencyMsMax = Math.max(this.latencyMsMax, ms);
+    this.#sumMs += ms;
+    this.#answers++;
+  }
+}
+
+/** What the words report. */
 export interface ServerFacts {
   serving: boolean;
   status: ServerStatus;
   lastApplied: number;
-  latencyMs: { min: number; avg: number; max: number };
-  packets: { received: number; sent: number };
+  traffic: Traffic;
   outstanding: number;
   connections: { peer: string; queued: number; received: number; sent: number }[];
   nodes: number;
@@ -59,7 +82,7 @@ export function answerFourLetterWord(word: string, facts: ServerFacts): string {
   if (!facts.serving) return `${NOT_SERVING}\n`;
   if (word === 'mntr') return mntr(facts);
   const clients = word === 'stat' ? clientLines(facts) : '';
-  return `Zookeeper version: ${SERVER_VERSION}, built on 2022-02-25 08:49 UTC\n${clients}${summary(facts)}`;
+  return `Zookeeper version: ${SERVER_VERSION}\n${clients}${summary(facts)}`;
 }
 
 function mode({ role }: ServerStatus): string {
@@ -75,11 +98,11 @@ function clientLines({ connections }: ServerFacts): string {
 }
 
 function summary(facts: ServerFacts): string {
-  const { min, avg, max } = facts.latencyMs;
+  const { received, sent, latencyMsMin, latencyMsMean, latencyMsMax } = facts.traffic;
   return [
-    `Latency min/avg/max: ${min}/${decimal(avg)}/${max}`,
-    `Received: ${facts.packets.received}`,
-    `Sent: ${facts.packets.sent}`,
+    `Latency min/avg/max: ${latencyMsMin}/${decimal(latencyMsMean)}/${latencyMsMax}`,
+    `Received: ${received}`,
+    `Sent: ${sent}`,
     `Connections: ${facts.connections.length}`,
     `Outstanding: ${facts.outstanding}`,
     `Zxid: ${zxidHex(facts.lastApplied)}`,
@@ -90,16 +113,16 @@ function summary(facts: ServerFacts): string {
 }
 
 function mntr(facts: ServerFacts): string {
-  const { status, latencyMs, packets } = facts;
+  const { status, traffic } = facts;
   const rows: [string, string | number][] = [
-    ['version', `${SERVER_VERSION}, built on 2022-02-25 08:49 UTC`],
+    ['version', `${SERVER_VERSION}`],
     ['server_state', mode(status)],
     ['peer_state', status.role === 'leading' ? 'leading - broadcast' : 'following - broadcast'],
-    ['avg_latency', decimal(latencyMs.avg)],
-    ['max_latency', latencyMs.max],
-    ['min_latency', latencyMs.min],
-    ['packets_received', packets.received],
-    ['packets_sent', packets.sent],
+    ['avg_latency', decimal(traffic.latencyMsMean)],
+    ['max_latency', traffic.latencyMsMax],
+    ['min_latency', traffic.latencyMsMin],
+    ['packets_received', traffic.received],
+    ['packets_sent', traffic.sent],
     ['num_alive_connections', facts.connections.length],
     ['outstanding_requests', facts.outstanding],
     ['znode_count', facts.nodes],

@@ -2,16 +2,17 @@
 // consensus and its outcomes back. It decides nothing about state; it only knows who waits for what.
 import { createServer, type Server, type Socket } from 'node:net';
 import { ByteWriter } from '../../wire/bytes.ts';
-import type { ApplyResult, Consensus, EventSink, Front } from '../contract.ts';
+import type { ApplyResult, Front } from '../contract.ts';
 import { ErrorCode, Op } from '../protocol/codes.ts';
-import { buffer, int } from '../protocol/jute.ts';
 import type { ConnectRequest, WatcherEvent } from '../protocol/records.ts';
 import type { DataTree } from '../tree/data-tree.ts';
+import { CreateSessionRequest } from '../tree/preparer.ts';
 import type { WatchKind } from '../tree/watches.ts';
 import type { TxnRecord } from '../txn.ts';
 import { type Zxid, zxidHex } from '../zxid.ts';
 import { ClientConnection, type ConnectionOwner } from './connection.ts';
-import { answerFourLetterWord, type ServerFacts } from './four-letter-words.ts';
+import { answerFourLetterWord, type ServerFacts, Traffic } from './four-letter-words.ts';
+import type { FrontParts } from './front-parts.ts';
 import type { Outstanding } from './pipeline.ts';
 import { eventName } from './replies.ts';
 
@@ -20,28 +21,9 @@ const PASSWORD_BYTES = 16;
 const PATIENCE_TICKS = 10;
 const BACKLOG = 1024;
 
-export interface FrontConfig {
-  sid: number;
-  /** Bounds of the session timeouts that clients may have, ms. */
-  minSessionTimeoutMs: number;
-  maxSessionTimeoutMs: number;
-  /** Largest frame taken from a client. */
-  frameBytesMax: number;
-  /** Requests one connection may have outstanding before its socket is left unread. */
-  outstandingMax: number;
-  tickTimeMs: number;
-}
-
-/** What a front stands on. */
-export interface FrontParts {
-  tree: DataTree;
-  /** May be put in place after the front is made, but before `serve`. */
-  consensus: Consensus;
-  events: EventSink;
-  config: FrontConfig;
-  /** Wall clock, ms: request numbers start from it, so that a restarted server does not reuse them. */
-  now(): number;
-  randomBytes(size: number): Buffer;
+/** A session as events name it. */
+function sessionHex(session: number): string {
+  return session.toString(16);
 }
 
 /** Who waits for the outcome of a request handed to consensus. */
@@ -64,14 +46,12 @@ export class ClientFront implements Front, ConnectionOwner {
   #flushing: NodeJS.Immediate | undefined;
   #serving = false;
   #nextRequest: number;
-  #received = 0;
-  #sent = 0;
-  readonly #latencyMs = { min: 0, max: 0, sum: 0, count: 0 };
+  readonly #traffic = new Traffic();
 
   constructor(parts: FrontParts) {
     this.#parts = parts;
     this.#nextRequest = Math.floor(parts.now()) * 1000;
-    this.#server = createServer((socket) => this.#accept(socket));
+    this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
   }
 
   /** Listens for clients; resolves with the port taken. Rejects with the system's error. */
@@ -189,7 +169,7 @@ export class ClientFront implements Front, ConnectionOwner {
   }
 
   touch(session: number): void {
-    this.#received++;
+    this.#traffic.received++;
     this.#parts.consensus.touch(session);
   }
 
@@ -206,30 +186,25 @@ export class ClientFront implements Front, ConnectionOwner {
   }
 
   answered(entry: Outstanding): void {
-    const latency = this.#latencyMs;
-    const ms = Math.max(0, this.now() - entry.receivedMs);
-    latency.min = latency.count === 0 ? ms : Math.min(latency.min, ms);
-    latency.max = Math.max(latency.max, ms);
-    latency.sum += ms;
-    latency.count++;
+    this.#traffic.answered(this.now() - entry.receivedMs);
   }
 
   watchSet(connection: ClientConnection, kind: WatchKind, path: string): void {
     if (!this.#parts.events.detailed) return;
     const zxid = this.tree.lastApplied;
-    const session = zxidHex(connection.session);
+    const session = sessionHex(connection.session);
     this.#parts.events.emit({ ev: 'watchSet', session, path, kind, zxid });
   }
 
   watchFired(connection: ClientConnection, event: WatcherEvent, zxid: Zxid): void {
     if (!this.#parts.events.detailed) return;
-    const session = zxidHex(connection.session);
+    const session = sessionHex(connection.session);
     const kind = eventName(event.type);
     this.#parts.events.emit({ ev: 'watchFired', session, path: event.path, kind, zxid });
   }
 
   outputWaits(connection: ClientConnection): void {
-    this.#sent++;
+    this.#traffic.sent++;
     this.#unflushed.add(connection);
     this.#flushing ??= setImmediate(() => this.#flush());
   }
@@ -244,7 +219,7 @@ export class ClientFront implements Front, ConnectionOwner {
     this.#parts.events.emit({
       ev: 'connectionClosed',
       reason,
-      ...(session === 0 ? {} : { session: zxidHex(session) }),
+      ...(session === 0 ? {} : { session: sessionHex(session) }),
     });
   }
 
@@ -278,8 +253,7 @@ export class ClientFront implements Front, ConnectionOwner {
     const timeoutMs = Math.min(Math.max(wantedMs, minSessionTimeoutMs), maxSessionTimeoutMs);
     const password = this.#parts.randomBytes(PASSWORD_BYTES);
     const body = new ByteWriter(32);
-    int.write(body, timeoutMs);
-    buffer.write(body, password);
+    CreateSessionRequest.write(body, { timeoutMs, password });
     const request = this.#wait({ kind: 'open', connection, password });
     const op = Op.createSession;
     consensus.submit({ origin, request, session: 0, cxid: 0, op, body: body.toBuffer() });
@@ -323,7 +297,7 @@ export class ClientFront implements Front, ConnectionOwner {
     this.#bySession.get(session)?.close('a newer connection of the session came');
     this.#bySession.set(session, connection);
     const applied = this.tree.lastApplied;
-    const attached = { ev: 'sessionAttached', session: zxidHex(session), lastZxidSeen, applied };
+    const attached = { ev: 'sessionAttached', session: sessionHex(session), lastZxidSeen, applied };
     this.#parts.events.emit(attached);
     connection.welcome({ timeoutMs, session, password });
   }
@@ -358,14 +332,12 @@ export class ClientFront implements Front, ConnectionOwner {
 
   #facts(): ServerFacts {
     const { tree } = this;
-    const { min, max, sum, count } = this.#latencyMs;
     const open = [...this.#connections].filter((each) => each.open);
     return {
       serving: this.#serving,
       status: this.#parts.consensus.status(),
       lastApplied: tree.lastApplied,
-      latencyMs: { min, max, avg: count === 0 ? 0 : sum / count },
-      packets: { received: this.#received, sent: this.#sent },
+      traffic: this.#traffic,
       outstanding: open.reduce((total, each) => total + each.outstanding, 0),
       connections: open.map(({ peer, outstanding: queued, received, sent }) => {
         return { peer, queued, received, sent };

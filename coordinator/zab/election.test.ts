@@ -1,7 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { Random } from '../../history/random.ts';
 import { Election, type Notification } from './election.ts';
 import { beats, type Vote } from './vote.ts';
+
+/** Seeded random integers (mulberry32). */
+function randomOf(seed: number): (count: number) => number {
+  let state = seed;
+  return (count) => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % count;
+  };
+}
 
 const SILENT = { detailed: false, emit() {}, flush() {} };
 
@@ -11,11 +21,11 @@ class Ensemble {
   readonly decided = new Map<number, Vote>();
   readonly #queues = new Map<string, Notification[]>();
   readonly #voters: number[];
-  readonly #random: Random;
+  readonly #random: (count: number) => number;
 
   constructor(voters: number[], seed: number) {
     this.#voters = voters;
-    this.#random = new Random(seed, 'delivery');
+    this.#random = randomOf(seed);
   }
 
   start(sid: number, epoch: number, zxid: number): void {
@@ -47,7 +57,7 @@ class Ensemble {
     for (let steps = 0; steps < 10_000; steps++) {
       const ready = [...this.#queues].filter(([, queue]) => queue.length > 0);
       if (ready.length === 0) return;
-      const [key, queue] = this.#random.pick(ready);
+      const [key, queue] = ready[this.#random(ready.length)] as [string, Notification[]];
       const n = queue.shift() as Notification;
       this.elections.get(Number(key.split('>')[1]))?.receive(n);
     }
@@ -106,12 +116,12 @@ describe('election', () => {
 
   it('always ends with one leader that has the newest history', () => {
     for (let seed = 0; seed < 500; seed++) {
-      const random = new Random(seed, 'histories');
-      const voters = [1, 2, 3, 4, 5].slice(0, random.pick([3, 5]));
+      const random = randomOf(seed + 1_000_000);
+      const voters = [1, 2, 3, 4, 5].slice(0, 3 + 2 * random(2));
       const ensemble = new Ensemble(voters, seed);
       const histories = voters.map((leader) => {
-        const epoch = random.int(0, 2);
-        return { leader, epoch, zxid: random.int(0, 3) };
+        const epoch = random(3);
+        return { leader, epoch, zxid: random(4) };
       });
       for (const { leader, epoch, zxid } of histories) ensemble.start(leader, epoch, zxid);
       ensemble.settle();

@@ -135,8 +135,8 @@ export function faultsSection(run: FinishedRun): Markup {
       <td class="num">${formatSeconds(row.from)}</td>
       <td class="num">${formatSeconds(row.durationMs === undefined ? undefined : row.durationMs * 1e6)}</td>
       <td class="${row.verified === 'yes' ? 'good' : 'bad'}">${row.verified}</td>
-      <td class="num">${formatMs(row.outageMs)}</td>
       <td class="num">${formatMs(row.recoveryMs)}</td>
+      <td class="num">${formatMs(row.afterHealMs)}</td>
       <td class="proof"><span>in: ${injection.evidence}</span><span>out: ${
         heal?.evidence ?? (row.until === undefined ? 'never healed' : 'not verified')
       }</span></td>
@@ -147,7 +147,7 @@ export function faultsSection(run: FinishedRun): Markup {
     rows.length === 0
       ? html`<p class="note">No fault was injected.</p>`
       : html`<div class="wide"><table><thead><tr><th class="num">id</th><th>fault</th><th class="num">start</th>
-        <th class="num">lasted</th><th>verified</th><th class="num">outage ms</th><th class="num">recovery ms</th><th>evidence</th>
+        <th class="num">lasted</th><th>verified</th><th class="num">recovery ms</th><th class="num">after heal ms</th><th>evidence</th>
         <th><span class="hidden">show</span></th></tr></thead><tbody>${rows}</tbody></table></div><p class="note">${RECOVERY_NOTE}</p>`;
   return html`<section aria-labelledby="faults"><h2 id="faults">Faults and recovery</h2>${body}</section>`;
 }

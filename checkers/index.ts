@@ -1,0 +1,22 @@
+// The checkers that judge a run of the coordinator, in the order their verdicts are shown. Naming them
+// here in one list keeps the set of guarantees visible at a glance.
+import type { Checker } from '../history/run-record.ts';
+import { electionChecker } from './election.ts';
+import { latency } from './latency.ts';
+import { liveness } from './liveness.ts';
+import { logChecker } from './log.ts';
+import { noRollback } from './no-rollback.ts';
+import { sessionOrder } from './session-order.ts';
+import { stateDigestChecker } from './state-digest.ts';
+import { stats } from './stats.ts';
+
+export const coordinatorCheckers: readonly Checker[] = [
+  noRollback,
+  sessionOrder,
+  electionChecker,
+  logChecker,
+  stateDigestChecker,
+  liveness,
+  stats,
+  latency,
+];

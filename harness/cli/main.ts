@@ -1,0 +1,196 @@
+// The command line: options, their ranges, and which command they go to. Whatever is wrong with them
+// ends in exit code 254 before anything starts.
+import { resolve } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { EXIT } from '../../history/verdict.ts';
+import { errorLine } from '../clock.ts';
+import type { RunRequest } from '../config.ts';
+import { BadArguments } from '../names.ts';
+import type { Registry } from '../registry-types.ts';
+import type { RunOptions } from '../run.ts';
+import { checkCommand, reportCommand } from './check-command.ts';
+import { doctorCommand } from './doctor.ts';
+import { listCommand } from './list-command.ts';
+import { runName, timeLimit, wholeNumber } from './options.ts';
+import { runCommand } from './run-command.ts';
+import type { Terminal } from './terminal.ts';
+import { cleanCommand, upCommand } from './up-command.ts';
+
+/** A second Ctrl-C within this time is the same one, arriving through another process. */
+const SAME_SIGNAL_MS = 500;
+
+/** What a command is given besides its options. */
+export interface Surroundings {
+  terminal: Terminal;
+  registry: Registry;
+  /** Lengths of a run's phases, where they are not the usual ones. */
+  timing?: RunOptions['timing'];
+}
+
+interface RunFlags {
+  system: string;
+  workload: string;
+  nemesis: string;
+  cluster?: string;
+  nodes: number;
+  timeLimit: number;
+  rate: number;
+  concurrency: number;
+  seed?: number;
+  mutant?: string;
+  name?: string;
+  json: boolean;
+}
+
+const nodes = wholeNumber('--nodes', 1, 9);
+
+function defineRun(program: Command, { terminal, registry, timing }: Surroundings, done: Done) {
+  program
+    .command('run')
+    .description('boot a cluster, load it, break it, and judge what it did')
+    .option('--system <name>', 'system to test', 'coordinator')
+    .option('--workload <name>', 'what the clients do', 'register')
+    .option('--nemesis <name>', 'what is broken', 'partition-leader')
+    .option('--cluster <kind>', 'docker or local (default: docker where a daemon answers)')
+    .option('--nodes <n>', 'servers, 1 to 9', nodes, 3)
+    .option('--time-limit <time>', 'length of the fault phase, 1s to 24h', timeLimit, 30_000)
+    .option(
+      '--rate <n>',
+      'operations a second over all clients; 0 = as fast as answers come',
+      wholeNumber('--rate', 0, 100_000),
+      200,
+    )
+    .option('--concurrency <n>', 'clients, 1 to 1000', wholeNumber('--concurrency', 1, 1_000), 10)
+    .option('--seed <n>', 'draws everything (default: drawn)', wholeNumber('--seed', 0, MAX_SEED))
+    .option('--mutant <id>', 'plant a known bug in the servers')
+    .option('--name <name>', 'folder in the store', runName)
+    .option('--json', 'end with one object on one line of stdout', false)
+    .action(async (flags: RunFlags) => {
+      const { timeLimit: timeLimitMs, rate: ratePerSecond, json, ...rest } = flags;
+      const request: RunRequest = { ...rest, timeLimitMs, ratePerSecond };
+      done(await runCommand(request, json, terminal, registry, timing));
+    });
+}
+
+const MAX_SEED = Number.MAX_SAFE_INTEGER;
+type Done = (exit: number) => void;
+
+function defineOthers(program: Command, { terminal, registry }: Surroundings, done: Done): void {
+  program
+    .command('check')
+    .description('judge a stored run again, or a history of another tool')
+    .argument('<run>', 'a run (path, name in the store, latest), or a file with --format')
+    .option('--format <format>', 'the argument is a file: jepsen-log or jepsen-edn')
+    .option('--model <model>', 'what the file is a history of: cas-register or mutex')
+    .option('--json', 'end with one object on one line of stdout', false)
+    .action(async (given: string, flags: { format?: string; model?: string; json: boolean }) => {
+      done(await checkCommand({ given, ...flags }, terminal, registry));
+    });
+  program
+    .command('report')
+    .description('draw the report of a stored run again')
+    .argument('<run>', 'a run (path, name in the store, latest)')
+    .action((given: string) => done(reportCommand(given, terminal, registry)));
+  program
+    .command('list')
+    .description('list what can be run, or with `runs` what was')
+    .argument('[kind]', 'systems, workloads, nemeses, checkers, clusters, mutants or runs')
+    .option('--json', 'as one object on one line', false)
+    .action(async (kind: string | undefined, flags: { json: boolean }) => {
+      done(await listCommand(kind, flags.json, terminal, registry));
+    });
+  program
+    .command('doctor')
+    .description('say what this machine can do and what to install')
+    .option('--json', 'end with one object on one line of stdout', false)
+    .action(async (flags: { json: boolean }) => {
+      done(await doctorCommand(flags.json, terminal, registry));
+    });
+  program
+    .command('up')
+    .description('boot a system and keep it until Ctrl-C (then exit 130)')
+    .argument('<system>', 'system to boot')
+    .option('--nodes <n>', 'servers, 1 to 9', nodes, 3)
+    .option('--cluster <kind>', 'docker or local (default: docker where a daemon answers)')
+    .action(async (system: string, flags: { nodes: number; cluster?: string }) => {
+      done(await upCommand({ system, ...flags }, terminal, registry));
+    });
+  program
+    .command('clean')
+    .description('remove what runs that were killed left behind; the store stays')
+    .action(async () => done(await cleanCommand(terminal, registry)));
+}
+
+/** Runs one command line and returns its exit code. */
+export async function runCli(argv: readonly string[], around: Surroundings): Promise<number> {
+  const { stdout, stderr } = around.terminal;
+  let exit: number = EXIT.valid;
+  const done: Done = (code) => {
+    exit = code;
+  };
+  const program = new Command('chaos')
+    .description('tests distributed systems: real clusters, real faults, proofs from what happened')
+    .exitOverride()
+    .showSuggestionAfterError()
+    .configureOutput({
+      writeOut: (text) => stdout.write(text),
+      writeErr: (text) => stderr.write(text),
+    });
+  defineRun(program, around, done);
+  defineOthers(program, around, done);
+  for (const command of program.commands) {
+    command.exitOverride().allowExcessArguments(false).copyInheritedSettings(program);
+  }
+  try {
+    await program.parseAsync([...argv], { from: 'user' });
+    return exit;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      return error.exitCode === 0 ? EXIT.valid : EXIT.badArguments;
+    }
+    stderr.write(`chaos: ${error instanceof BadArguments ? error.message : stackOf(error)}\n`);
+    return error instanceof BadArguments ? EXIT.badArguments : EXIT.infrastructure;
+  }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : errorLine(error);
+}
+
+/** The first signal asks for an orderly end, a later one ends at once. */
+function onInterruption(): AbortSignal {
+  const controller = new AbortController();
+  let first = 0;
+  const interrupt = () => {
+    if (first === 0) {
+      first = performance.now();
+      controller.abort();
+    } else if (performance.now() - first > SAME_SIGNAL_MS) {
+      process.stderr.write('chaos: ended at once; `chaos clean` removes what is left\n');
+      process.exit(EXIT.interrupted);
+    }
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
+  return controller.signal;
+}
+
+/** The process' own command line: runs it and exits. A registry other than the real one is for tests. */
+export async function start(
+  argv: readonly string[],
+  around?: Omit<Surroundings, 'terminal'>,
+): Promise<void> {
+  const signal = onInterruption();
+  // A process started by bin.js must not outlive it: nobody could interrupt it any more.
+  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+  process.channel?.unref();
+  const plugIns = around ?? (await import('../registry.ts'));
+  const { stdout, stderr } = process;
+  const terminal: Terminal = { stdout, stderr, signal, storeDir: resolve('store') };
+  const exit = await runCli(argv, { ...plugIns, terminal });
+  // Pipes are written asynchronously: what is still in them must leave before the process does.
+  await new Promise((done) => stdout.write('', done));
+  await new Promise((done) => stderr.write('', done));
+  process.exit(exit);
+}
+
+if (import.meta.main) await start(process.argv.slice(2));

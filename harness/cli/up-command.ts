@@ -1,0 +1,136 @@
+// `chaos up` keeps a cluster running for other clients to use, and `chaos clean` removes what runs that
+// were killed left behind.
+
+import type { RunConfig } from '../../history/run-record.ts';
+import { EXIT } from '../../history/verdict.ts';
+import { boot } from '../boot.ts';
+import { errorLine, Halt, monotonicNs } from '../clock.ts';
+import type { Cluster } from '../cluster.ts';
+import { nodeNames, pickCluster } from '../config.ts';
+import { BadArguments, lookUp } from '../names.ts';
+import type { Registry } from '../registry-types.ts';
+import { createRun } from '../store.ts';
+import { Output, type Terminal } from './terminal.ts';
+
+export interface UpRequest {
+  system: string;
+  nodes: number;
+  cluster?: string;
+}
+
+/** Boots, prints the connect string, waits for Ctrl-C, cleans up; then exit 130 as any interruption. */
+export async function upCommand(
+  request: UpRequest,
+  terminal: Terminal,
+  registry: Registry,
+): Promise<number> {
+  const output = new Output(terminal, false);
+  const say = (line: string) => void terminal.stderr.write(`${line}\n`);
+  const system = lookUp('system', request.system, registry.systems, (entry) => entry.name);
+  const nodes = nodeNames(request.nodes);
+  const halt = new Halt();
+  const interrupt = () => halt.reach();
+  if (terminal.signal.aborted) interrupt();
+  terminal.signal.addEventListener('abort', interrupt, { once: true });
+  let cluster: Cluster | undefined;
+  let exit: number = EXIT.interrupted;
+  try {
+    const driver = await pickCluster(request.cluster, registry, say);
+    const config = idleConfig(system.name, nodes, driver.kind, { ...system.defaultOptions });
+    const runDir = createRun(terminal.storeDir, config.name, new Date(), config.seed, false);
+    await boot({
+      config,
+      system,
+      driver,
+      runDir,
+      baseNs: monotonicNs(),
+      halt,
+      log: say,
+      onCluster: (made) => {
+        cluster = made;
+      },
+      onExit: (node, how) => say(`${node} ended by itself: ${how}`),
+    });
+    if (cluster !== undefined && !halt.reached) {
+      output.line(`${system.name} ${connectString(cluster, system.clientPort)}`);
+      say('Ctrl-C ends it');
+      await untilReached(terminal.signal);
+    }
+  } catch (error) {
+    if (error instanceof BadArguments) throw error;
+    if (halt.reached) say(errorLine(error));
+    else {
+      output.problem(errorLine(error));
+      exit = EXIT.infrastructure;
+    }
+  } finally {
+    terminal.signal.removeEventListener('abort', interrupt);
+    await cluster?.close();
+  }
+  return exit;
+}
+
+function untilReached(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    // A timer keeps the process alive where the cluster itself holds no handle open.
+    const alive = setInterval(() => undefined, 60_000);
+    const end = () => {
+      clearInterval(alive);
+      resolve();
+    };
+    if (signal.aborted) end();
+    else signal.addEventListener('abort', end, { once: true });
+  });
+}
+
+function connectString(cluster: Cluster, port: string): string {
+  return cluster.nodes
+    .map((node) => cluster.address(node, port))
+    .map(({ host, port: number }) => `${host}:${number}`)
+    .join(',');
+}
+
+/** The configuration of a cluster that nothing is run against. */
+function idleConfig(
+  system: string,
+  nodes: string[],
+  cluster: string,
+  systemOptions: RunConfig['systemOptions'],
+): RunConfig {
+  return {
+    name: `up-${system}`,
+    system,
+    workload: 'none',
+    nemesis: 'none',
+    cluster,
+    nodes,
+    timeLimitMs: 0,
+    ratePerSecond: 0,
+    concurrency: 0,
+    seed: 0,
+    systemOptions,
+    workloadOptions: {},
+    recoveryMsMax: 0,
+    eventLevel: 'state',
+  };
+}
+
+/** Removes what killed runs left; the store's files are the user's and stay. */
+export async function cleanCommand(terminal: Terminal, registry: Registry): Promise<number> {
+  const output = new Output(terminal, false);
+  let exit: number = EXIT.valid;
+  let removed = 0;
+  for (const driver of registry.drivers) {
+    try {
+      for (const line of await driver.clean(terminal.storeDir)) {
+        removed++;
+        output.line(line);
+      }
+    } catch (error) {
+      output.problem(`cleaning the ${driver.kind} cluster failed: ${errorLine(error)}`);
+      exit = EXIT.infrastructure;
+    }
+  }
+  output.line(removed === 0 ? 'nothing was left behind' : `removed ${removed}`);
+  return exit;
+}

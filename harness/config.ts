@@ -1,0 +1,177 @@
+// Turns what was asked for into the complete configuration of a run, and refuses what cannot be.
+// After this nothing is drawn or defaulted, so the printed command runs the same again.
+import { randomInt } from 'node:crypto';
+import type { Nemesis, Workload } from '../history/plugin.ts';
+import type { RunConfig } from '../history/run-record.ts';
+import type { Mutant } from '../mutants/mutant.ts';
+import type { ClusterDriver } from './cluster.ts';
+import { BadArguments, lookUp } from './names.ts';
+import type { Registry } from './registry-types.ts';
+import type { System } from './system.ts';
+
+/** A run as asked for. */
+export interface RunRequest {
+  system: string;
+  workload: string;
+  nemesis: string;
+  /** Undefined: docker where a daemon answers, local elsewhere. */
+  cluster?: string;
+  nodes: number;
+  timeLimitMs: number;
+  ratePerSecond: number;
+  concurrency: number;
+  /** Undefined: drawn. */
+  seed?: number;
+  mutant?: string;
+  name?: string;
+}
+
+/** A run resolved: its configuration and the plug-ins that it names. */
+export interface ResolvedRun {
+  config: RunConfig;
+  system: System;
+  workload: Workload;
+  nemesis: Nemesis;
+  driver: ClusterDriver;
+  mutant?: Mutant;
+}
+
+const RECOVERY_MS_MAX = 15_000;
+const NODES_MAX = 9;
+
+/** Names of `count` nodes: n1, n2 … Throws BadArguments outside 1 to 9. */
+export function nodeNames(count: number): string[] {
+  if (!Number.isInteger(count) || count < 1 || count > NODES_MAX) {
+    throw new BadArguments(`expected 1 to ${NODES_MAX} nodes, got ${count}`);
+  }
+  return Array.from({ length: count }, (_, i) => `n${i + 1}`);
+}
+
+/**
+ * The driver for a kind of cluster, or the best one here; logs why it is not the first choice. Throws
+ * BadArguments on an unknown kind and ClusterUnavailable when the one asked for does not work.
+ */
+export async function pickCluster(
+  kind: string | undefined,
+  registry: Registry,
+  log: (line: string) => void,
+): Promise<ClusterDriver> {
+  const known =
+    kind === undefined
+      ? undefined
+      : lookUp('cluster', kind, registry.drivers, (driver) => driver.kind).kind;
+  const { driver, line } = await registry.chooseCluster(known);
+  if (line !== undefined) log(line);
+  return driver;
+}
+
+/** A length of time as people write it: `30s`, `250ms`. */
+export function formatDuration(ms: number): string {
+  const units: [number, string][] = [
+    [3_600_000, 'h'],
+    [60_000, 'm'],
+    [1_000, 's'],
+  ];
+  const unit = units.find(([size]) => ms >= size && ms % size === 0);
+  return unit === undefined ? `${ms}ms` : `${ms / unit[0]}${unit[1]}`;
+}
+
+/** The command that runs the same again. */
+export function reproduction(config: RunConfig): string {
+  const options: [string, string | number][] = [
+    ['system', config.system],
+    ['workload', config.workload],
+    ['nemesis', config.nemesis],
+    ['cluster', config.cluster],
+    ['nodes', config.nodes.length],
+    ['time-limit', formatDuration(config.timeLimitMs)],
+    ['rate', config.ratePerSecond],
+    ['concurrency', config.concurrency],
+    ['seed', config.seed],
+  ];
+  if (config.mutant !== undefined) options.push(['mutant', config.mutant]);
+  return `npx chaos run ${options.map(([name, value]) => `--${name} ${value}`).join(' ')}`;
+}
+
+/**
+ * Resolves a request. Throws BadArguments on unknown names and on combinations that cannot work,
+ * and ClusterUnavailable when the cluster asked for is not to be had here.
+ */
+export async function resolveRun(
+  request: RunRequest,
+  registry: Registry,
+  log: (line: string) => void,
+): Promise<ResolvedRun> {
+  const byName = (entry: { name: string }) => entry.name;
+  const system = lookUp('system', request.system, registry.systems, byName);
+  const workload = lookUp('workload', request.workload, registry.workloads, byName);
+  const nemesis = lookUp('nemesis', request.nemesis, registry.nemeses, byName);
+  const nodes = nodeNames(request.nodes);
+  if (!workload.systems.includes(system.name)) {
+    throw new BadArguments(
+      `workload ${workload.name} does not run on ${system.name}, only on ${workload.systems.join(', ')}`,
+    );
+  }
+  if (nodes.length < nemesis.nodesMin) {
+    throw new BadArguments(
+      `nemesis ${nemesis.name} needs at least ${nemesis.nodesMin} nodes, got ${nodes.length}`,
+    );
+  }
+  const mutant =
+    request.mutant === undefined
+      ? undefined
+      : lookUp('mutant', request.mutant, registry.mutants, (entry) => entry.id);
+  const driver = await pickCluster(request.cluster, registry, log);
+  const lacking = nemesis.needs.filter((kind) => !driver.supports.has(kind));
+  if (lacking.length > 0) {
+    throw new BadArguments(
+      `nemesis ${nemesis.name} needs ${lacking.join(', ')}, which the ${driver.kind} cluster cannot ` +
+        `do; it can: ${[...driver.supports].join(', ')}`,
+    );
+  }
+  const config: RunConfig = {
+    name: request.name ?? `${system.name}-${workload.name}-${nemesis.name}`,
+    system: system.name,
+    workload: workload.name,
+    nemesis: nemesis.name,
+    cluster: driver.kind,
+    nodes,
+    timeLimitMs: request.timeLimitMs,
+    ratePerSecond: request.ratePerSecond,
+    concurrency: request.concurrency,
+    seed: request.seed ?? randomInt(1, 2 ** 32),
+    systemOptions: { ...system.defaultOptions },
+    workloadOptions: { ...workload.defaultOptions },
+    recoveryMsMax: RECOVERY_MS_MAX,
+    eventLevel: 'all',
+  };
+  const resolved: ResolvedRun = { config, system, workload, nemesis, driver };
+  if (mutant !== undefined) {
+    config.mutant = mutant.id;
+    resolved.mutant = mutant;
+  }
+  return resolved;
+}
+
+/** The configuration as lines for people, nothing left out. */
+export function describeConfig(config: RunConfig): string[] {
+  const options = (given: RunConfig['systemOptions']) =>
+    Object.entries(given)
+      .map(([name, value]) => `${name}=${value}`)
+      .join(' ');
+  const load =
+    config.ratePerSecond === 0 ? 'closed loop' : `${config.ratePerSecond} operations/s, open loop`;
+  const lines: [string, string][] = [
+    ['run', config.name],
+    ['system', `${config.system} on ${config.nodes.join(' ')} (${options(config.systemOptions)})`],
+    ['workload', `${config.workload} (${options(config.workloadOptions)})`],
+    ['load', `${load}, ${config.concurrency} processes`],
+    ['nemesis', `${config.nemesis} for ${formatDuration(config.timeLimitMs)}`],
+    ['cluster', config.cluster],
+    ['seed', String(config.seed)],
+    ['recovery', `within ${formatDuration(config.recoveryMsMax)}`],
+    ['events', config.eventLevel],
+  ];
+  if (config.mutant !== undefined) lines.push(['mutant', config.mutant]);
+  return lines.map(([name, value]) => `${name.padEnd(10)}${value}`);
+}

@@ -1,0 +1,111 @@
+// Judges a run's record: runs the checkers, adds up what they rest on, and turns it into an exit code.
+// The same record gives the same results, during a run and years later.
+import { build } from 'hdr-histogram-js';
+import { recoveryPerFault } from '../checkers/liveness.ts';
+import type { Op } from '../history/op.ts';
+import type { Checker, RunRecord, RunResults } from '../history/run-record.ts';
+import { EXIT, type Verdict, worstExit, worstOutcome } from '../history/verdict.ts';
+import { errorLine } from './clock.ts';
+
+/** How the run went apart from what the system did. */
+export interface Circumstances {
+  /** Failures of the harness or the infrastructure. */
+  errors: readonly string[];
+  interrupted: boolean;
+}
+
+export interface Judgement {
+  results: RunResults;
+  /** Failures of the run itself: those given, and faults that were not verified or not healed. */
+  runErrors: string[];
+  /** Checkers that threw: a failure of judging, gone when the checker is mended. */
+  checkerErrors: string[];
+}
+
+/**
+ * Runs every checker; one that throws gives `unknown` and an error. With any error the outcome is
+ * never valid: what the run rests on is not what was asked for.
+ */
+export async function judge(
+  record: RunRecord,
+  checkers: readonly Checker[],
+  circumstances: Circumstances,
+): Promise<Judgement> {
+  const runErrors = new Set([...circumstances.errors, ...faultErrors(record)]);
+  const checkerErrors: string[] = [];
+  const verdicts: Verdict[] = [];
+  for (const checker of checkers) {
+    try {
+      verdicts.push(await checker.check(record));
+    } catch (error) {
+      const reason = `the checker failed: ${errorLine(error)}`;
+      checkerErrors.push(`checker ${checker.name} failed: ${errorLine(error)}`);
+      verdicts.push({
+        checker: checker.name,
+        guarantee: checker.guarantee,
+        outcome: 'unknown',
+        evidence: {},
+        anomalies: [],
+        reason,
+      });
+    }
+  }
+  const failed = runErrors.size + checkerErrors.length > 0;
+  const judged = worstOutcome(verdicts.map((verdict) => verdict.outcome));
+  const outcome = failed && judged === 'valid' ? 'unknown' : judged;
+  const codes: number[] = [EXIT[outcome]];
+  if (failed) codes.push(EXIT.infrastructure);
+  if (circumstances.interrupted) codes.push(EXIT.interrupted);
+  const verified = record.faults.filter((f) => f.injection.verified && f.heal?.verified === true);
+  const results: RunResults = {
+    outcome,
+    exit: worstExit(codes),
+    verdicts,
+    ops: countOps(record.ops),
+    faults: { injected: record.faults.length, verified: verified.length },
+    recoveryMs: recovery(record),
+  };
+  return { results, runErrors: [...runErrors], checkerErrors };
+}
+
+/** Faults that did not do, or undo, what they were to. */
+function faultErrors(record: RunRecord): string[] {
+  const errors: string[] = [];
+  for (const { id, injection, heal } of record.faults) {
+    if (!injection.verified) errors.push(`fault ${id} was not verified: ${injection.evidence}`);
+    else if (heal === undefined) errors.push(`fault ${id} was never healed`);
+    else if (!heal.verified) {
+      errors.push(`the heal of fault ${id} was not verified: ${heal.evidence}`);
+    }
+  }
+  return errors;
+}
+
+function countOps(ops: readonly Op[]): RunResults['ops'] {
+  const counts = { ok: 0, fail: 0, info: 0 };
+  for (const op of ops) counts[op.type]++;
+  return counts;
+}
+
+/** How long each fault kept the system from serving writes, in order of the faults. */
+function recovery(record: RunRecord): RunResults['recoveryMs'] {
+  const each: number[] = [];
+  for (const { recoveryMs } of recoveryPerFault(record)) {
+    if (recoveryMs !== null) each.push(recoveryMs);
+  }
+  const sorted = [...each].sort((a, b) => a - b);
+  const p50 = sorted[Math.ceil(sorted.length / 2) - 1] ?? null;
+  return { p50, max: sorted.at(-1) ?? null, each };
+}
+
+/** Response times (from when an operation was due) of acknowledged operations, as `.hgrm` in ms. */
+export function latencyPercentiles(ops: readonly Op[]): string {
+  const histogram = build({ highestTrackableValue: 2 ** 50, numberOfSignificantValueDigits: 3 });
+  for (const op of ops) {
+    if (op.type !== 'ok') continue;
+    histogram.recordValue(Math.max(1, op.returnTime - (op.invoke.due ?? op.invokeTime)));
+  }
+  const text = histogram.outputPercentileDistribution(5, 1e6);
+  histogram.destroy();
+  return text;
+}

@@ -1,0 +1,33 @@
+// The shape of the registry: everything that can be plugged into a run. The real one is registry.ts;
+// tests of the harness make one of their own.
+import type { Nemesis, Workload } from '../history/plugin.ts';
+import type { Checker, FinishedRun } from '../history/run-record.ts';
+import type { Mutant } from '../mutants/mutant.ts';
+import type { ClusterDriver } from './cluster.ts';
+import type { System } from './system.ts';
+
+export interface Registry {
+  systems: readonly System[];
+  workloads: readonly Workload[];
+  nemeses: readonly Nemesis[];
+  mutants: readonly Mutant[];
+  drivers: readonly ClusterDriver[];
+  /** Checkers of a system's own guarantees, by the system's name; a workload adds its own. */
+  systemCheckers: Readonly<Record<string, readonly Checker[]>>;
+  /**
+   * The driver of that kind, or the best one here, with a line that says why it is not the first
+   * choice. Throws ClusterUnavailable when the one asked for does not work.
+   */
+  chooseCluster(kind?: ClusterDriver['kind']): Promise<{ driver: ClusterDriver; line?: string }>;
+  /** The run's report as one self-contained page. */
+  renderHtml(run: FinishedRun): string;
+  /** The run's summary for a terminal; its last line is the command that reproduces the run. */
+  renderSummary(run: FinishedRun, options: { color: boolean; width: number }): string;
+}
+
+/** Every checker that judges runs of this workload on this system, each once. */
+export function checkersOf(registry: Registry, system: string, workload: string): Checker[] {
+  const own = registry.workloads.find((entry) => entry.name === workload)?.checkers ?? [];
+  const all = [...own, ...(registry.systemCheckers[system] ?? [])];
+  return [...new Map(all.map((checker) => [checker.name, checker])).values()];
+}

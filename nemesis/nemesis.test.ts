@@ -1,0 +1,169 @@
+// Plays every nemesis against a pretended clock and cluster and looks at the faults it would inject:
+// how many, on whom, when, and whether each is healed.
+import { describe, expect, it } from 'vitest';
+import { type Fault, faultNodes } from '../history/fault.ts';
+import type { Completion } from '../history/plan.ts';
+import type { Nemesis } from '../history/plugin.ts';
+import { Random } from '../history/random.ts';
+import { killAll } from './kill-all.ts';
+import { killLeader } from './kill-leader.ts';
+import { killRandom } from './kill-random.ts';
+import { none } from './none.ts';
+import { partitionHalves } from './partition-halves.ts';
+import { partitionLeader } from './partition-leader.ts';
+import { partitionOne } from './partition-one.ts';
+import { partitionRing, ringCuts } from './partition-ring.ts';
+import { pauseLeader } from './pause-leader.ts';
+
+interface Played {
+  fault: Fault;
+  fromMs: number;
+  untilMs?: number;
+  leader: string | undefined;
+}
+
+const CALL_MS = 400;
+
+function names(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `n${i + 1}`);
+}
+
+/** Plays the plan until the phase ends; every call to the cluster takes 400 ms. */
+function play(nemesis: Nemesis, count: number, timeLimitMs: number, seed: number, leaders = true) {
+  const nodes = names(count);
+  const plan = nemesis.plan({ nodes, random: new Random(seed, 'nemesis'), timeLimitMs });
+  const leaderAt = new Random(seed, 'leader');
+  const played: Played[] = [];
+  let leader: string | undefined;
+  let now = 0;
+  let result = plan.next();
+  while (result.done !== true && now < timeLimitMs) {
+    const step = result.value;
+    let completion: Completion = { kind: 'slept' };
+    const verification = { verified: true, evidence: '' };
+    if (step.kind === 'sleep') now += step.ms;
+    else if (step.kind === 'observe') {
+      leader = leaders ? leaderAt.pick(nodes) : undefined;
+      const roles = { leader: leader === undefined ? [] : [leader] };
+      completion = { kind: 'observed', view: { nodes, roles } };
+    } else if (step.kind === 'inject') {
+      now += CALL_MS;
+      played.push({ fault: step.fault, fromMs: now, leader });
+      completion = { kind: 'injected', id: played.length - 1, verification };
+    } else if (step.kind === 'heal') {
+      played[step.id]!.untilMs = now;
+      now += CALL_MS;
+      completion = { kind: 'healed', id: step.id, verification };
+    }
+    result = plan.next(completion);
+  }
+  return played;
+}
+
+const breaking = [
+  partitionLeader,
+  partitionHalves,
+  partitionOne,
+  partitionRing,
+  killLeader,
+  killRandom,
+  killAll,
+  pauseLeader,
+];
+
+describe('rhythm', () => {
+  it.each(breaking)('$name: four faults in 30 s, two in 10 s, healed in time', (nemesis) => {
+    for (let seed = 1; seed <= 50; seed++) {
+      const long = play(nemesis, 3, 30_000, seed);
+      expect(long.length).toBeGreaterThanOrEqual(4);
+      expect(long[0]!.fromMs).toBeLessThan(2_500);
+      for (const [i, fault] of long.entries()) {
+        expect(fault.untilMs, `fault ${i} of seed ${seed}`).toBeDefined();
+        expect(fault.untilMs! - fault.fromMs).toBeGreaterThanOrEqual(3_000);
+        const next = long[i + 1]?.fromMs ?? 30_000;
+        expect(next - fault.untilMs!).toBeGreaterThan(1_500);
+      }
+      const short = play(nemesis, 3, 10_000, seed);
+      expect(short.length).toBeGreaterThanOrEqual(2);
+      expect(short.every((fault) => fault.untilMs !== undefined)).toBe(true);
+      expect(play(nemesis, 3, 1_000, seed).length).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('the same seed plays the same, another seed another', () => {
+    for (const nemesis of breaking) {
+      expect(play(nemesis, 5, 30_000, 1)).toEqual(play(nemesis, 5, 30_000, 1));
+      expect(play(nemesis, 5, 30_000, 1)).not.toEqual(play(nemesis, 5, 30_000, 2));
+    }
+  });
+
+  it('without a leader nothing is aimed at one', () => {
+    for (const nemesis of [partitionLeader, killLeader, pauseLeader]) {
+      expect(play(nemesis, 3, 30_000, 1, false)).toEqual([]);
+    }
+  });
+});
+
+/** Which nodes each node still hears, itself included. */
+function sees(nodes: readonly string[], fault: Fault): Map<string, string[]> {
+  const links = 'links' in fault ? fault.links : [];
+  const cut = (from: string, to: string) => links.some((l) => l.from === from && l.to === to);
+  return new Map(
+    nodes.map((node) => [node, nodes.filter((peer) => peer === node || !cut(peer, node))]),
+  );
+}
+
+describe('targets', () => {
+  it('none injects nothing', () => expect(play(none, 3, 30_000, 1)).toEqual([]));
+
+  it('partition-leader, kill-leader and pause-leader hit the leader just seen', () => {
+    for (const { fault, leader } of play(partitionLeader, 5, 60_000, 3)) {
+      const seen = sees(names(5), fault);
+      expect(seen.get(leader!)).toEqual([leader]);
+      expect([...seen.values()].filter((peers) => peers.length === 4)).toHaveLength(4);
+      expect('links' in fault && fault.links.length).toBe(8);
+    }
+    for (const nemesis of [killLeader, pauseLeader]) {
+      for (const { fault, leader } of play(nemesis, 5, 60_000, 3)) {
+        expect(faultNodes(fault)).toEqual([leader]);
+      }
+    }
+  });
+
+  it('partition-halves leaves a majority, partition-one isolates one', () => {
+    for (let count = 3; count <= 9; count++) {
+      for (const { fault } of play(partitionHalves, count, 30_000, count)) {
+        const sizes = [...sees(names(count), fault).values()].map((peers) => peers.length);
+        const majority = count - Math.floor((count - 1) / 2);
+        expect(sizes.filter((size) => size === majority)).toHaveLength(majority);
+      }
+      for (const { fault } of play(partitionOne, count, 30_000, count)) {
+        const sizes = [...sees(names(count), fault).values()].map((peers) => peers.length);
+        expect(sizes.filter((size) => size === 1)).toHaveLength(1);
+      }
+    }
+  });
+
+  it('partition-ring: everybody sees a majority, nobody the same as another', () => {
+    for (let count = 4; count <= 9; count++) {
+      const seen = [...sees(names(count), { kind: 'cut', links: ringCuts(names(count)) }).values()];
+      expect(seen.every((peers) => peers.length > count / 2)).toBe(true);
+      expect(seen.every((peers) => peers.length < count)).toBe(true);
+      expect(new Set(seen.map((peers) => [...peers].sort().join())).size).toBe(count);
+    }
+    expect(ringCuts(['a', 'b', 'c'])).toHaveLength(2);
+  });
+
+  it('kill-random kills a minority, kill-all everybody', () => {
+    for (let count = 1; count <= 9; count++) {
+      for (const { fault } of play(killRandom, count, 60_000, count)) {
+        const killed = faultNodes(fault).length;
+        expect(killed).toBeGreaterThan(0);
+        expect(killed).toBeLessThanOrEqual(Math.max(1, Math.floor((count - 1) / 2)));
+      }
+      for (const { fault } of play(killAll, count, 30_000, count)) {
+        expect(faultNodes(fault)).toEqual(names(count));
+      }
+    }
+  });
+});

@@ -1,0 +1,80 @@
+// When faults come and go: rounds of fault and recovery that fill the fault phase, drawn from the seed.
+// Every nemesis shares the rhythm, so that runs under different faults are comparable.
+import type { Fault } from '../history/fault.ts';
+import type { Completion, Plan, Step } from '../history/plan.ts';
+import type { NemesisContext } from '../history/plugin.ts';
+
+/** Warm-up went before, so the first fault comes soon. */
+const FIRST_MS = 1_000;
+/** A round long enough that a new leader is elected, serves for a while, and the old one returns. */
+const ROUND_MS = 7_000;
+/** Short phases are packed tighter down to this: two shorter faults show more than one long one. */
+const SHORT_ROUND_MS = 4_400;
+/** What observing, injecting, verifying and healing take in all, as far as a plan can know. */
+const CALLS_MS = 900;
+const LEADERLESS_PAUSE_MS = 200;
+const LEADERLESS_TRIES = 25;
+
+/** How many rounds the fault phase holds: at least one. */
+export function roundCount(timeLimitMs: number): number {
+  const leftMs = timeLimitMs - FIRST_MS;
+  const long = Math.floor(leftMs / ROUND_MS);
+  const short = Math.floor(leftMs / SHORT_ROUND_MS);
+  return Math.max(1, long, Math.min(2, short));
+}
+
+/**
+ * Chooses the next fault, at once or by looking at the cluster first; undefined when there is nothing
+ * to break just now.
+ */
+export type Strike = () => Fault | Generator<Step, Fault | undefined, Completion>;
+
+/**
+ * Round after round: choose a fault, inject it, hold it, heal it, let the cluster recover. No fault
+ * is begun that could not last its time before the phase ends.
+ */
+export function* rounds(context: NemesisContext, strike: Strike): Plan {
+  const { random, timeLimitMs } = context;
+  const firstMs = Math.min(FIRST_MS, timeLimitMs / 4);
+  const count = roundCount(timeLimitMs);
+  const roundMs = (timeLimitMs - firstMs) / count;
+  const activeMs = Math.max(0, roundMs - CALLS_MS);
+  yield { kind: 'sleep', ms: firstMs };
+  let passedMs = firstMs;
+  for (let round = 0; round < count; round++) {
+    const holdMs = activeMs * (0.52 + 0.1 * random.float());
+    const chosen = strike();
+    let waitedMs = 0;
+    let fault: Fault | undefined;
+    if ('kind' in chosen) fault = chosen;
+    else {
+      let looking = chosen.next();
+      while (looking.done !== true) {
+        if (looking.value.kind === 'sleep') waitedMs += looking.value.ms;
+        looking = chosen.next(yield looking.value);
+      }
+      fault = looking.value;
+    }
+    if (passedMs + waitedMs + holdMs > timeLimitMs) return;
+    if (fault !== undefined) {
+      const injected = yield { kind: 'inject', fault };
+      yield { kind: 'sleep', ms: holdMs };
+      if (injected.kind === 'injected') yield { kind: 'heal', id: injected.id };
+    }
+    // What was spent waiting for a leader is taken from the recovery, so that rounds keep their beat.
+    const recoverMs = Math.max(0, activeMs - holdMs - waitedMs);
+    yield { kind: 'sleep', ms: recoverMs };
+    passedMs += Math.max(roundMs, CALLS_MS + waitedMs + holdMs);
+  }
+}
+
+/** Looks for the leader, again and again while there is none; undefined when none comes. */
+export function* findLeader(): Generator<Step, string | undefined, Completion> {
+  for (let attempt = 0; attempt < LEADERLESS_TRIES; attempt++) {
+    const seen = yield { kind: 'observe' };
+    const leader = seen.kind === 'observed' ? seen.view.roles.leader?.[0] : undefined;
+    if (leader !== undefined) return leader;
+    yield { kind: 'sleep', ms: LEADERLESS_PAUSE_MS };
+  }
+  return undefined;
+}
