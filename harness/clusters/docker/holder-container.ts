@@ -1,0 +1,164 @@
+// Boots a holder container and speaks with the program in it. The holder owns what must survive a
+// server's death: network namespace, address, published ports, nft rules.
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import type Docker from 'dockerode';
+import type { NodeSpec } from '../../cluster.ts';
+import { onMessages, Questions, sendMessage } from '../lines.ts';
+import { CONTROL_PORT, PROBE_PORT, type ProbeResult } from '../probe.ts';
+import type { Daemon } from './daemon.ts';
+import type { HolderConfig } from './holder.ts';
+import { NODE_IN_IMAGE } from './image.ts';
+import type { DropCounters, NamespaceCuts } from './rules.ts';
+
+const BOOT_TIMEOUT_MS = 30_000;
+const RETRY_MS = 15;
+const ANSWER_TIMEOUT_MS = 10_000;
+const MEMORY_BYTES_MAX = 512 * 1024 * 1024;
+
+/** What a holder is made of. */
+export interface HolderPlan {
+  name: string;
+  labels: Record<string, string>;
+  image: string;
+  /** The bundled holder program on the host. */
+  program: string;
+  networkId: string;
+  networkName: string;
+  subnet: string;
+  address: string;
+  spec: NodeSpec;
+  /** `name:address` of every node. */
+  hosts: string[];
+  token: string;
+}
+
+/** Bind mounts of single files that must not change. */
+export function readOnlyFile(source: string, target: string): Docker.MountSettings {
+  return { Type: 'bind', Source: source, Target: target, ReadOnly: true };
+}
+
+/** Creates and starts a holder, and waits until its program answers. */
+export async function bootHolder(daemon: Daemon, plan: HolderPlan): Promise<Holder> {
+  const published = plan.spec.published.map((role) => plan.spec.ports[role] as number);
+  const ports = [...published, CONTROL_PORT].map((port) => `${port}/tcp`);
+  const config: HolderConfig = { subnet: plan.subnet, token: plan.token };
+  const container = await daemon.docker.createContainer({
+    name: plan.name,
+    Image: plan.image,
+    Hostname: plan.spec.name,
+    User: '0:0',
+    Cmd: [NODE_IN_IMAGE, '/holder.mjs'],
+    Env: [`CHAOS_HOLDER=${JSON.stringify(config)}`],
+    Labels: { ...plan.labels, 'chaos.node': plan.spec.name, 'chaos.role': 'holder' },
+    ExposedPorts: Object.fromEntries(ports.map((port) => [port, {}])),
+    HostConfig: {
+      ...daemon.hostConfig,
+      CapDrop: ['ALL'],
+      CapAdd: ['NET_ADMIN'],
+      SecurityOpt: ['no-new-privileges', 'label=disable'],
+      ReadonlyRootfs: true,
+      Memory: MEMORY_BYTES_MAX,
+      NetworkMode: plan.networkName,
+      ExtraHosts: plan.hosts,
+      Mounts: [readOnlyFile(plan.program, '/holder.mjs')],
+      PortBindings: Object.fromEntries(
+        ports.map((port) => [port, [{ HostIp: '127.0.0.1', HostPort: '' }]]),
+      ),
+    },
+    NetworkingConfig: {
+      EndpointsConfig: { [plan.networkName]: { IPAMConfig: { IPv4Address: plan.address } } },
+    },
+  });
+  await container.start();
+  const { NetworkSettings } = await container.inspect();
+  const hostPort = (port: number): number => {
+    const bound = NetworkSettings.Ports[`${port}/tcp`]?.[0]?.HostPort;
+    if (bound === undefined) throw new Error(`port ${port} of ${plan.name} was not published`);
+    return Number(bound);
+  };
+  const addresses = new Map(
+    plan.spec.published.map((role) => [role, hostPort(plan.spec.ports[role] as number)]),
+  );
+  const questions = await reachProgram(container, plan, hostPort(CONTROL_PORT));
+  return new Holder(container.id, questions, addresses);
+}
+
+/** The port's proxy accepts before the program listens, so only an answer to the token counts. */
+async function reachProgram(
+  container: Docker.Container,
+  plan: HolderPlan,
+  port: number,
+): Promise<Questions> {
+  const deadline = performance.now() + BOOT_TIMEOUT_MS;
+  for (let attempt = 1; performance.now() < deadline; attempt++) {
+    const questions = await greet(`holder of ${plan.spec.name}`, port, plan.token);
+    if (questions !== undefined) return questions;
+    if (attempt % 20 === 0 && !(await container.inspect()).State.Running) break;
+    await delay(RETRY_MS);
+  }
+  const log = await container.logs({ stdout: true, stderr: true, tail: 20 });
+  const said = log
+    .toString('latin1')
+    .replaceAll(/[^\x20-\x7e\n]/g, '')
+    .trim();
+  throw new Error(
+    `the holder of ${plan.spec.name} did not answer within ${BOOT_TIMEOUT_MS} ms; it says: ${said}`,
+  );
+}
+
+async function greet(name: string, port: number, token: string): Promise<Questions | undefined> {
+  const socket: Socket = connect({ host: '127.0.0.1', port, noDelay: true });
+  const hello = new Promise<boolean>((resolve) => {
+    onMessages(socket, (message) => resolve(message.hello === true));
+    socket.once('close', () => resolve(false));
+  });
+  socket.on('error', () => socket.destroy());
+  try {
+    await once(socket, 'connect');
+  } catch {
+    return undefined;
+  }
+  sendMessage(socket, { token });
+  if (!(await hello)) return undefined;
+  const questions = new Questions(name, socket);
+  onMessages(socket, (message) => questions.receive(message));
+  return questions;
+}
+
+/** A running holder. */
+export class Holder {
+  readonly id: string;
+  /** Ports on 127.0.0.1 by role. */
+  readonly published: ReadonlyMap<string, number>;
+  readonly #questions: Questions;
+
+  constructor(id: string, questions: Questions, published: ReadonlyMap<string, number>) {
+    this.id = id;
+    this.#questions = questions;
+    this.published = published;
+  }
+
+  /** Replaces the namespace's cuts in one transaction. */
+  async applyCuts(cuts: NamespaceCuts): Promise<void> {
+    await this.#questions.ask({ ask: 'cuts', cuts }, ANSWER_TIMEOUT_MS);
+  }
+
+  async counters(): Promise<DropCounters> {
+    const answer = await this.#questions.ask({ ask: 'counters' }, ANSWER_TIMEOUT_MS);
+    return answer.counters as DropCounters;
+  }
+
+  /** A probe from inside the namespace to the echo of another holder, or to any address. */
+  async probe(host: string, timeoutMs: number, port = PROBE_PORT): Promise<ProbeResult> {
+    const question = { ask: 'probe', host, port, timeoutMs };
+    const answer = await this.#questions.ask(question, timeoutMs + ANSWER_TIMEOUT_MS);
+    return answer.result as ProbeResult;
+  }
+
+  /** Ends the conversation; the container is removed with the run. */
+  close(): void {
+    this.#questions.close();
+  }
+}

@@ -1,0 +1,166 @@
+// One incarnation of a local node: a child process under the agent. It knows its process by pid and
+// start time, and the agent by the control line.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, openSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import type { AgentConfig } from '../../agent/config.ts';
+import type { NodeState } from '../../cluster.ts';
+import { nodeBinary } from '../bundle.ts';
+import type { Message, Questions } from '../lines.ts';
+import { isAlive, type ProcessStamp, processLetter, stampOf } from '../owner.ts';
+
+const START_TIMEOUT_MS = 30_000;
+const SIGNAL_TIMEOUT_MS = 5_000;
+const SIGNAL_POLL_MS = 2;
+const ANSWER_TIMEOUT_MS = 10_000;
+const LOG_TAIL_BYTES = 2_000;
+
+/** What a node's process is started with. */
+export interface ProcessPlan {
+  node: string;
+  program: string;
+  args: string[];
+  directory: string;
+  /** The bundled agent. */
+  agent: string;
+  config: AgentConfig;
+}
+
+/** How a process ended. */
+export interface ProcessEnd {
+  how: string;
+  /** Whether this harness ended it. */
+  wanted: boolean;
+}
+
+/** A node sees nothing of the harness' environment but what programs need to run at all. */
+function environment(config: AgentConfig): NodeJS.ProcessEnv {
+  const kept = ['PATH', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'LANG'];
+  const env: NodeJS.ProcessEnv = { CHAOS_AGENT: JSON.stringify(config) };
+  for (const name of kept) if (process.env[name] !== undefined) env[name] = process.env[name];
+  return env;
+}
+
+/** A node's process. */
+export class NodeProcess {
+  readonly stamp: ProcessStamp;
+  /** Resolves when the process has ended. */
+  readonly ended: Promise<ProcessEnd>;
+  readonly #plan: ProcessPlan;
+  readonly #child: ChildProcess;
+  #agent: Questions | undefined;
+  #wanted = false;
+
+  /** Starts the process; throws if the operating system refuses. */
+  constructor(plan: ProcessPlan) {
+    this.#plan = plan;
+    const log = openSync(join(plan.directory, 'log'), 'a');
+    try {
+      const agent = pathToFileURL(plan.agent).href;
+      this.#child = spawn(nodeBinary(), ['--import', agent, plan.program, ...plan.args], {
+        cwd: plan.directory,
+        env: environment(plan.config),
+        stdio: ['ignore', log, log],
+        // Ctrl-C in the terminal is for the harness, which then ends the nodes in good order.
+        detached: true,
+      });
+    } finally {
+      closeSync(log);
+    }
+    this.ended = new Promise((resolve) => {
+      this.#child.once('error', (error) => resolve({ how: error.message, wanted: false }));
+      this.#child.once('exit', (code, signal) => {
+        const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
+        resolve({ how, wanted: this.#wanted });
+      });
+    });
+    if (this.#child.pid === undefined) {
+      throw new Error(`cannot start ${plan.node}: ${nodeBinary()} could not be run`);
+    }
+    this.stamp = stampOf(this.#child.pid);
+  }
+
+  /** Waits for the agent's call and gives it the cuts in force; then the program runs. */
+  async meet(calling: Promise<Questions>, cuts: Message): Promise<void> {
+    const abort = new AbortController();
+    const late = delay(START_TIMEOUT_MS, undefined, { signal: abort.signal }).catch(
+      () => undefined,
+    );
+    const first = await Promise.race([calling, this.ended, late]);
+    abort.abort();
+    if (first === undefined) {
+      throw new Error(`${this.#plan.node} did not start within ${START_TIMEOUT_MS} ms`);
+    }
+    if ('how' in first) {
+      throw new Error(`${this.#plan.node} ended at its start (${first.how}): ${this.#logTail()}`);
+    }
+    this.#agent = first;
+    try {
+      await this.ask(cuts);
+    } catch (cause) {
+      throw new Error(`${this.#plan.node} failed at its start: ${this.#logTail()}`, { cause });
+    }
+  }
+
+  #logTail(): string {
+    const text = readFileSync(join(this.#plan.directory, 'log'), 'utf8');
+    return text.slice(-LOG_TAIL_BYTES).trim();
+  }
+
+  /** Asks the agent. */
+  ask(question: Message, extraMs = 0): Promise<Message> {
+    if (this.#agent === undefined) {
+      return Promise.reject(new Error(`the agent of ${this.#plan.node} has not called yet`));
+    }
+    return this.#agent.ask(question, ANSWER_TIMEOUT_MS + extraMs);
+  }
+
+  /** SIGKILL; resolves when the process is gone. */
+  async kill(): Promise<void> {
+    this.#wanted = true;
+    this.#child.kill('SIGKILL');
+    await this.ended;
+  }
+
+  /** SIGTERM, and SIGKILL after `graceMs`; resolves when the process is gone. */
+  async terminate(graceMs: number): Promise<void> {
+    this.#wanted = true;
+    this.#child.kill('SIGTERM');
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), graceMs);
+    await this.ended;
+    clearTimeout(timer);
+  }
+
+  async pause(): Promise<void> {
+    this.#child.kill('SIGSTOP');
+    await this.#until((letter) => letter === 'T', 'stop');
+  }
+
+  async resume(): Promise<void> {
+    this.#child.kill('SIGCONT');
+    await this.#until((letter) => letter !== 'T', 'continue');
+  }
+
+  async #until(reached: (letter: string | undefined) => boolean, wish: string): Promise<void> {
+    const deadline = performance.now() + SIGNAL_TIMEOUT_MS;
+    while (isAlive(this.stamp) && !reached(processLetter(this.stamp.pid))) {
+      if (performance.now() > deadline) {
+        throw new Error(`${this.#plan.node} (pid ${this.stamp.pid}) did not ${wish} in 5 s`);
+      }
+      await delay(SIGNAL_POLL_MS);
+    }
+  }
+
+  /** What the operating system says of the process. */
+  inspect(): { state: NodeState; evidence: string } {
+    const { pid } = this.stamp;
+    if (!isAlive(this.stamp)) return { state: 'dead', evidence: `pid ${pid} is gone` };
+    const letter = processLetter(pid);
+    return {
+      state: letter === 'T' ? 'paused' : 'running',
+      evidence: `pid ${pid} is in state ${letter}`,
+    };
+  }
+}
