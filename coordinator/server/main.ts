@@ -41,7 +41,10 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
   });
 
   mkdirSync(config.dataDir, { recursive: true });
-  const recovered = recover(config.dataDir, { preAllocBytes: config.preAllocBytes });
+  const recovered = recover(config.dataDir, {
+    preAllocBytes: config.preAllocBytes,
+    snapRetainCount: config.snapRetainCount,
+  });
   for (const warning of recovered.warnings) log(warning);
   const tree = new DataTree();
   const { snapshot } = recovered;

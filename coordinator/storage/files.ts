@@ -1,5 +1,6 @@
-// Durable file operations: each returns when a power cut can no longer undo it. Everything this folder
-// puts on disk goes through these few, so that no rename or unlink is left to the kernel's leisure.
+// Durable file operations: each returns when a power cut can no longer undo it. Everything this
+// folder puts on disk goes through these few, so that no rename or unlink is left to the kernel's
+// leisure.
 import fs from 'node:fs';
 import path from 'node:path';
 
@@ -51,7 +52,9 @@ export function writeFully(
   step(0);
 }
 
-/** Removes files one by one, each durably before the next: a crash leaves a prefix of the removals. */
+/**
+ * Removes files one by one, each durably before the next: a crash leaves a prefix of the removals.
+ */
 export function removeInOrder(dir: string, names: readonly string[]): void {
   for (const name of names) {
     fs.unlinkSync(path.join(dir, name));

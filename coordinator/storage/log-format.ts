@@ -87,7 +87,11 @@ export function peekZxid(bytes: Buffer): Zxid {
   return readI64(bytes, 0);
 }
 
-export function encodeSegmentHeader(header: Omit<SegmentHeader, 'crc'>): Buffer {
+/** A segment header's bytes, with their checksum, which the first batch carries. */
+export function encodeSegmentHeader(header: Omit<SegmentHeader, 'crc'>): {
+  data: Buffer;
+  crc: number;
+} {
   const data = Buffer.alloc(SEGMENT_HEADER_BYTES);
   data.writeUInt32BE(SEGMENT_MAGIC, 0);
   data.writeUInt32BE(FORMAT_VERSION, 4);
@@ -95,8 +99,9 @@ export function encodeSegmentHeader(header: Omit<SegmentHeader, 'crc'>): Buffer 
   writeI64(data, 16, header.previousZxid);
   data.writeUInt32BE(header.salt, 24);
   data.writeUInt32BE(header.chain, 28);
-  data.writeUInt32BE(crc32c(data, 0, 0, 36), 36);
-  return data;
+  const crc = crc32c(data, 0, 0, 36);
+  data.writeUInt32BE(crc, 36);
+  return { data, crc };
 }
 
 /** Throws nothing: a header that does not check is a flaw at offset 0. */
@@ -132,7 +137,9 @@ export interface BatchPlace {
   currentEpoch: number;
 }
 
-/** One batch as one run of bytes. Returns them with their checksum, which the next batch carries. */
+/**
+ * One batch as one run of bytes. Returns them with their checksum, which the next batch carries.
+ */
 export function encodeBatch(
   place: BatchPlace,
   records: readonly Pick<TxnRecord, 'bytes' | 'hash'>[],
@@ -280,8 +287,8 @@ function splitRecords(data: Buffer): Buffer[] | null {
 }
 
 /**
- * Searches beyond a flaw for a whole batch that was written when the flaw's place was already fsynced:
- * the proof that what is bad had been durable. Returns that batch's offset, or null.
+ * Searches beyond a flaw for a whole batch that was written when the flaw's place was already
+ * fsynced: the proof that what is bad had been durable. Returns that batch's offset, or null.
  */
 export function findProof(reader: FileReader, from: number, salt: number | null): number | null {
   const rest = reader.bytes(from, reader.size);

@@ -1,6 +1,6 @@
-// Reads a log directory as a crash left it and decides, without changing anything, what is whole, what
-// is an unsynced tail to cut, and what is damage to refuse. Losing what was fsynced in silence would
-// break the promise made to clients; so would starting on it.
+// Reads a log directory as a crash left it and decides, without changing anything, what is whole,
+// what is an unsynced tail to cut, and what is damage to refuse. Losing what was fsynced in silence
+// would break the promise made to clients; so would starting on it.
 import fs from 'node:fs';
 import path from 'node:path';
 import { type Zxid, zxidHex } from '../zxid.ts';
@@ -23,7 +23,7 @@ const INDEX_BYTES = 256 * 1024;
 
 /** What a server that refuses its disk tells its operator to do. */
 export const REMEDY =
-  'What to do: if a quorum of the other servers is healthy, stop this server, keep a copy of its ' +
+  "What to do: if the other servers are a quorum and serve, keep a copy of this server's " +
   'version-2 directory, remove that directory and start it again: it will synchronise from the ' +
   'leader. Never do this on more servers than the ensemble can lose. Otherwise restore the ' +
   'directory from a backup.';
@@ -59,7 +59,7 @@ export interface Segment {
 export interface Cut {
   file: string;
   offset: number;
-  /** Bytes that were not zero, from the offset to the last of them. */
+  /** Bytes from there to the end of the file, preallocated ones included. */
   bytes: number;
   /** What was found there. */
   what: string;
@@ -102,7 +102,6 @@ interface SegmentScan {
   size: number;
   /** Offset of a batch that proves the flaw's place had been fsynced. */
   proof: number | null;
-  lastNonZero: number;
   committed: Zxid;
   currentEpoch: number;
 }
@@ -128,7 +127,6 @@ function scanOpened(reader: FileReader, name: string): SegmentScan {
     flaw: null,
     size: reader.size,
     proof: null,
-    lastNonZero: 0,
     committed: 0,
     currentEpoch: 0,
   };
