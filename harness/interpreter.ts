@@ -202,7 +202,7 @@ export class Interpreter {
     const count = context.nodes.length;
     for (let part = thread.number; part < count; part += this.#threads.length) {
       await this.#perform(thread, workload.setup(this.#context, part), this.#interrupted, (step) =>
-        this.#untilOk(thread, step, (last) => {
+        this.#untilOk(thread, step, this.#retryUntil(), (last) => {
           throw new SetupError(
             `setup: ${step.f} ${step.key ?? ''} ended ${last.type} (${last.error ?? 'no error'}) and ` +
               `not ok within ${this.#options.timing.retryMs} ms; is the system serving?`,
@@ -228,7 +228,11 @@ export class Interpreter {
 
   #final(thread: Thread): Promise<void> {
     const plan = this.#options.workload.final(this.#context, thread.number);
-    return this.#perform(thread, plan, this.#interrupted, (step) => this.#untilOk(thread, step));
+    // One allowance for the phase, not for each read: a server that is gone must not hold it up.
+    const deadline = this.#phaseStart + this.#options.timing.retryMs * 1e6;
+    return this.#perform(thread, plan, this.#interrupted, (step) =>
+      this.#untilOk(thread, step, deadline),
+    );
   }
 
   /** Walks through a plan; `operate` gives undefined when the plan is to end. */
@@ -262,14 +266,20 @@ export class Interpreter {
     }
   }
 
+  /** Until when an operation that begins now is tried again. */
+  #retryUntil(): number {
+    const { clock, timing } = this.#options;
+    return clock.now() + timing.retryMs * 1e6;
+  }
+
   /** Tries the step again, each time as a new operation, until one ends ok or time is up. */
   async #untilOk(
     thread: Thread,
     step: OpStep,
+    deadline: number,
     onGivingUp?: (last: Event) => void,
   ): Promise<Event | undefined> {
     const { clock, timing } = this.#options;
-    const deadline = clock.now() + timing.retryMs * 1e6;
     for (;;) {
       const event = await this.#invoke(thread, step);
       if (event === undefined || event.type === 'ok') return event;
