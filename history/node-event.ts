@@ -18,7 +18,7 @@ export type EventLevel = 'off' | 'state' | 'all';
 /**
  * What a coordinator says. zxids are numbers, epoch·2^32 + counter; `sid` is a server's id; hashes
  * and digests are hexadecimal. Names follow the Zab papers. Level `all` only: append, fsync, propose,
- * ackReceived, commit, apply, watchSet, watchFired.
+ * ackReceived, commit, apply, ephemeralCreated, deleted, watchSet, watchFired.
  */
 export type CoordinatorEvent =
   /** First of an incarnation, after recovery from disk. `applied` is the committed state recovered. */
@@ -92,6 +92,10 @@ export type CoordinatorEvent =
   | { ev: 'commit'; zxid: number }
   /** Applied to the tree; `digest` is the state's digest after it. */
   | { ev: 'apply'; zxid: number; hash: string; digest: string }
+  /** An ephemeral node was made (level `all`). */
+  | { ev: 'ephemeralCreated'; session: string; path: string; zxid: number }
+  /** A node was deleted, alone or by its session's close (level `all`). */
+  | { ev: 'deleted'; path: string; zxid: number }
   | { ev: 'sessionOpened'; session: string; timeoutMs: number; zxid: number }
   | { ev: 'sessionClosed'; session: string; zxid: number }
   /** Leader: a session's deadline passed; its close is proposed next. */

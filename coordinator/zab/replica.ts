@@ -11,7 +11,7 @@ import type {
   SessionTracker,
   StateMachine,
 } from '../contract.ts';
-import { hashHex, type TxnRecord } from '../txn.ts';
+import { hashHex, type TxnBody, type TxnRecord } from '../txn.ts';
 import { type Zxid, zxidHex } from '../zxid.ts';
 import type {
   DurableEpochs,
@@ -283,15 +283,27 @@ export class Replica implements Consensus {
       const digest = tree.digest();
       events.emit({ ev: 'apply', zxid: txn.zxid, hash: hashHex(hash), digest });
     }
-    const { zxid, body } = txn;
+    this.#report(txn.zxid, txn.body);
+    this.#sinceSnapshot += 1;
+    this.#front?.applied(record, result);
+  }
+
+  /** Tells of sessions, and of the nodes that live and die with them. */
+  #report(zxid: Zxid, body: TxnBody): void {
+    const { events } = this.#options;
     if (body.type === 'createSession') {
       const session = zxid.toString(16);
       events.emit({ ev: 'sessionOpened', session, timeoutMs: body.timeoutMs, zxid });
     } else if (body.type === 'closeSession') {
       events.emit({ ev: 'sessionClosed', session: body.session.toString(16), zxid });
+      for (const each of body.deletes) this.#report(zxid, { type: 'delete', ...each });
+    } else if (!events.detailed) return;
+    else if (body.type === 'delete') events.emit({ ev: 'deleted', path: body.path, zxid });
+    else if (body.type === 'multi') for (const part of body.parts) this.#report(zxid, part);
+    else if (body.type === 'create' && body.ephemeralOwner !== 0) {
+      const session = body.ephemeralOwner.toString(16);
+      events.emit({ ev: 'ephemeralCreated', session, path: body.path, zxid });
     }
-    this.#sinceSnapshot += 1;
-    this.#front?.applied(record, result);
   }
 
   #onDurable(zxid: Zxid): void {
