@@ -27,6 +27,15 @@ export function counterOf(zxid: Zxid): number {
   return zxid >>> 0;
 }
 
+/**
+ * Whether `next` may directly follow `previous` in a log: contiguous within an epoch, from 1 in a new
+ * one (I-Z7). 0 stands for the empty log.
+ */
+export function follows(previous: Zxid, next: Zxid): boolean {
+  if (epochOf(next) === epochOf(previous)) return next === previous + 1;
+  return next > previous && counterOf(next) === 1;
+}
+
 /** As ZooKeeper prints it: `0x100000002`. */
 export function zxidHex(zxid: Zxid): string {
   return `0x${zxid.toString(16)}`;

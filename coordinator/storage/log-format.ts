@@ -6,7 +6,7 @@
 import fs from 'node:fs';
 import { crc32c } from '../../wire/crc32c.ts';
 import type { TxnRecord } from '../txn.ts';
-import { counterOf, epochOf, type Zxid, zxidHex } from '../zxid.ts';
+import { follows, type Zxid, zxidHex } from '../zxid.ts';
 
 const SEGMENT_MAGIC = 0x435a_4c31; // CZL1
 const BATCH_MAGIC = 0x435a_4231; // CZB1
@@ -22,12 +22,6 @@ const CHECKED_FROM = 12;
 const ZXID_BYTES = 8;
 const WINDOW_BYTES = 1 << 20;
 const TWO_32 = 0x1_0000_0000;
-
-/** Whether `next` may directly follow `previous` in a log (I-Z7). */
-export function follows(previous: Zxid, next: Zxid): boolean {
-  if (epochOf(next) === epochOf(previous)) return next === previous + 1;
-  return next > previous && counterOf(next) === 1;
-}
 
 export interface SegmentHeader {
   firstZxid: Zxid;

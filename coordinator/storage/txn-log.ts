@@ -6,9 +6,9 @@
 // on disk: recovery can tell an unsynced tail, which it cuts, from damage, which it refuses.
 import fs from 'node:fs';
 import type { TxnRecord } from '../txn.ts';
-import { type Zxid, zxidHex } from '../zxid.ts';
+import { follows, type Zxid, zxidHex } from '../zxid.ts';
 import { removeInOrder } from './files.ts';
-import { batchBytes, follows, peekZxid } from './log-format.ts';
+import { batchBytes, peekZxid } from './log-format.ts';
 import type { LogInspection, Segment } from './log-inspection.ts';
 import { checkHistory, mendLog, type RecoveredLog, type TxnLogOptions } from './log-mending.ts';
 import { cutSegment, openRecord, walkSegment } from './log-reading.ts';

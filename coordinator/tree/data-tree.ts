@@ -10,7 +10,7 @@ import type {
   WatcherEvent,
 } from '../protocol/records.ts';
 import type { Txn, TxnBody, TxnRecord } from '../txn.ts';
-import { counterOf, epochOf, type Zxid, zxidHex } from '../zxid.ts';
+import { follows, type Zxid, zxidHex } from '../zxid.ts';
 import { parentOf } from './paths.ts';
 import { loadState, serializeState } from './snapshot.ts';
 import { StateError, TreeState } from './tree-state.ts';
@@ -160,8 +160,7 @@ export class DataTree implements StateMachine {
 
   #checkOrder(zxid: Zxid): void {
     const last = this.#state.lastApplied;
-    if (zxid === last + 1 && counterOf(zxid) !== 0) return;
-    if (epochOf(zxid) > epochOf(last) && counterOf(zxid) === 1) return;
+    if (follows(last, zxid)) return;
     throw new StateError(
       `expected the transaction after ${zxidHex(last)} (the next one, or the first of a later ` +
         `epoch), got ${zxidHex(zxid)}: the log and the state do not belong together`,

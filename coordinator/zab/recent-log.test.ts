@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { sealTxn } from '../txn.ts';
-import { makeZxid } from '../zxid.ts';
-import { follows, RecentLog } from './recent-log.ts';
+import { follows, makeZxid } from '../zxid.ts';
+import { RecentLog } from './recent-log.ts';
 
 const record = (epoch: number, counter: number) =>
   sealTxn({

@@ -1,18 +1,12 @@
 // The newest transactions of the log, in memory: what a learner lacks is taken from here, and what is
 // logged but not yet known committed waits here to be applied. Bounded, but never trims the unapplied.
 import type { TxnRecord } from '../txn.ts';
-import { counterOf, epochOf, type Zxid, zxidHex } from '../zxid.ts';
+import { follows, type Zxid, zxidHex } from '../zxid.ts';
 
 export interface RecentLogLimits {
   /** Applied records kept for learners (ZooKeeper's commitLogCount). */
   recordsMax: number;
   bytesMax: number;
-}
-
-/** Whether `next` may directly follow `previous` in a log (I-Z7). */
-export function follows(previous: Zxid, next: Zxid): boolean {
-  if (epochOf(next) === epochOf(previous)) return next === previous + 1;
-  return next > previous && counterOf(next) === 1;
 }
 
 /** Records `(floor, last]` of the log, in order. */
