@@ -55,6 +55,18 @@ export interface DiskFault {
   effect: 'power-loss' | 'torn-tail' | 'eio' | 'enospc' | 'slow-fsync' | 'bit-rot';
 }
 
+/** The nodes die inside one of their next system calls, which does not return; healing starts them. */
+export interface CrashFault {
+  kind: 'crash';
+  nodes: string[];
+  /** Which matching call from now on, from 1. */
+  call: number;
+  /** Only calls whose name starts so: `fs.`, `fs.fdatasync`, `net.`. */
+  match: string;
+  /** `power` also loses what the disk had not synced. */
+  how: 'kill' | 'power';
+}
+
 export type Fault =
   | CutFault
   | KillFault
@@ -63,7 +75,8 @@ export type Fault =
   | LoseFault
   | ThrottleFault
   | SkewFault
-  | DiskFault;
+  | DiskFault
+  | CrashFault;
 
 export type FaultKind = Fault['kind'];
 

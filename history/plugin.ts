@@ -13,6 +13,8 @@ export interface NemesisContext {
   random: Random;
   /** How long the fault phase lasts. The interpreter ends it then and heals what is left. */
   timeLimitMs: number;
+  /** The nemesis' own options, as the run's configuration has them. */
+  options?: Readonly<Record<string, number | string | boolean>>;
 }
 
 /** A nemesis: a name, a sentence, what the cluster must be able to do, and its plan. */

@@ -24,6 +24,8 @@ export interface RunConfig {
   /** Options of the system (tick times, limits) and of the workload (keys), as used. */
   systemOptions: Record<string, number | string | boolean>;
   workloadOptions: Record<string, number | string | boolean>;
+  /** Options of the nemesis, if it has any: a schedule given instead of drawn. */
+  nemesisOptions?: Record<string, number | string | boolean>;
   /** Bounds that verdicts refer to. */
   recoveryMsMax: number;
   eventLevel: 'off' | 'state' | 'all';
@@ -36,6 +38,15 @@ export interface RunInfo {
   startedAt: string;
   finishedAt?: string;
   versions: { chaos: string; node: string; platform: string };
+  /** Of a simulated run: what proves that a replay is the same. */
+  simulation?: {
+    /** Rolling SHA-256 over every event. */
+    trace: string;
+    events: number;
+    virtualMs: number;
+    /** SHA-256 of the programs' code. */
+    programs: { server: string; harness: string };
+  };
   /** The command that runs the same again. */
   reproduce: string;
   /** How the run ended: absent while it runs or when the harness was killed. */

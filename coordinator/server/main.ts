@@ -1,7 +1,6 @@
 // The coordinator as a program: reads its configuration, recovers from disk, joins its ensemble and
 // serves clients until it is told to stop or must not go on.
 import { randomBytes } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
 import type { EventSink } from '../contract.ts';
 import { recover } from '../storage/recovery.ts';
 import { DataTree } from '../tree/data-tree.ts';
@@ -40,7 +39,6 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
     fatal(reason instanceof Error ? reason : new Error(String(reason)));
   });
 
-  mkdirSync(config.dataDir, { recursive: true });
   const recovered = recover(config.dataDir, {
     preAllocBytes: config.preAllocBytes,
     snapRetainCount: config.snapRetainCount,

@@ -24,6 +24,23 @@ export function syncDirectory(dir: string): void {
   }
 }
 
+/**
+ * Makes a directory with its parents so that a power loss cannot take them back: every name on the way
+ * is synced, also those that exist, because an earlier life may have died before it synced them.
+ */
+export function makeDirectory(dir: string): void {
+  fs.mkdirSync(dir, { recursive: true });
+  for (let at = path.resolve(dir); path.dirname(at) !== at; at = path.dirname(at)) {
+    try {
+      syncDirectory(path.dirname(at));
+    } catch (error) {
+      // Who may not even look into a directory did not make anything in it.
+      if ((error as NodeJS.ErrnoException).code === 'EACCES') return;
+      throw error;
+    }
+  }
+}
+
 /** Writes all of `data` at `position`; short writes are continued. */
 export function writeFullySync(fd: number, data: Uint8Array, position: number): void {
   let done = 0;

@@ -1,12 +1,11 @@
 // Brings a server back from its disk: epochs, the newest snapshot that is whole, and the log after
 // it, checked against each other. It refuses to start on what no crash can explain, and says what
 // it found.
-import fs from 'node:fs';
 import path from 'node:path';
 import type { TxnRecord } from '../txn.ts';
 import { epochOf, type Zxid, zxidHex } from '../zxid.ts';
 import { EpochStore } from './epochs.ts';
-import { removeInOrder, temporaryFiles } from './files.ts';
+import { makeDirectory, removeInOrder, temporaryFiles } from './files.ts';
 import { lockDirectory } from './lock.ts';
 import { CorruptLogError, inspectLog } from './log-inspection.ts';
 import type { Snapshot } from './snapshot-format.ts';
@@ -48,7 +47,7 @@ export interface RecoveredStorage {
  */
 export function recover(dataDir: string, options: RecoveryOptions = {}): RecoveredStorage {
   const dir = path.join(dataDir, VERSION_DIRECTORY);
-  fs.mkdirSync(dir, { recursive: true });
+  makeDirectory(dir);
   const unlock = options.lock === false ? () => {} : lockDirectory(dir);
   try {
     return recoverLocked(dir, options, unlock);

@@ -42,6 +42,7 @@ export class Election {
   #finalize: NodeJS.Timeout | undefined;
   #repeat: NodeJS.Timeout | undefined;
   #looking = false;
+  #refuted = false;
 
   constructor(options: ElectionOptions) {
     this.#options = options;
@@ -57,6 +58,11 @@ export class Election {
       round: this.#round,
       vote: this.#vote,
     };
+  }
+
+  /** Whether the leader decided on has said since that it does not lead. */
+  get refuted(): boolean {
+    return this.#refuted;
   }
 
   /** Begins a round with a vote for itself; `epoch` and `zxid` are its last durable ones. */
@@ -87,6 +93,7 @@ export class Election {
     if (!voters.includes(n.sid) || !voters.includes(n.vote.leader)) return;
     if (!this.#looking) {
       if (n.state === 'looking') this.#options.tell(n.sid);
+      if (this.#contradicts(n)) this.#refuted = true;
       return;
     }
     if (n.state === 'looking') this.#hearLooking(n);
@@ -96,6 +103,13 @@ export class Election {
   /** A voter became unreachable: a quorum need not wait for it any longer. */
   reachabilityChanged(): void {
     if (this.#looking && this.#finalize !== undefined) this.#tryDecide();
+  }
+
+  /** The server we follow says that it does not lead: it went on to another vote or round. */
+  #contradicts(n: Notification): boolean {
+    if (n.sid !== this.#vote.leader) return false;
+    if (n.round > this.#round) return n.state !== 'leading';
+    return n.round === this.#round && n.vote.leader !== n.sid;
   }
 
   #adopt(vote: Vote): void {
@@ -161,6 +175,7 @@ export class Election {
 
   #decide(vote: Vote): void {
     this.stop();
+    this.#refuted = false;
     this.#vote = vote;
     this.#state = vote.leader === this.#options.sid ? 'leading' : 'following';
     this.#options.events.emit({ ev: 'elected', round: this.#round, ...vote });

@@ -135,7 +135,7 @@ export class Leader {
     const earlier = this.#learners.get(sid);
     this.#learners.set(sid, learner);
     earlier?.link.abort('replaced by a newer connection');
-    if (this.#phase === 'discovery') {
+    if (this.#epoch === 0) {
       this.#acceptedEpochs.set(sid, acceptedEpoch);
       this.#tryNewEpoch();
     } else if (acceptedEpoch > this.#epoch) {

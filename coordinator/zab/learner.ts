@@ -12,6 +12,7 @@ import {
   LEARNER_MESSAGES,
   type Message,
   PEER_PROTOCOL_VERSION,
+  UNKNOWN_HASH,
 } from './messages.ts';
 
 type LeaderMessage = Message<typeof LEADER_MESSAGES>;
@@ -97,8 +98,9 @@ export class Learner {
     if (this.#stopped) return;
     clearTimeout(this.#redial);
     // The chosen leader may not have noticed yet that it was chosen: dial until the deadline.
-    if (this.#phase === 'connecting') this.#redial = setTimeout(() => this.#dial(), REDIAL_MS);
-    else this.#leave(`link to leader ${this.#leader.sid}: ${reason}`);
+    if (this.#phase === 'connecting' && !this.#context.leaderRefuted()) {
+      this.#redial = setTimeout(() => this.#dial(), REDIAL_MS);
+    } else this.#leave(`link to leader ${this.#leader.sid}: ${reason}`);
   }
 
   /** The leader was heard: silence counts from here. */
@@ -190,7 +192,7 @@ export class Learner {
       );
     }
     const common = recent.at(to);
-    if (common !== undefined && common.hash !== hash) {
+    if (common !== undefined && hash !== UNKNOWN_HASH && common.hash !== hash) {
       throw new Error(`log differs from the leader's at ${zxidHex(to)}; refusing to follow it`);
     }
     if (common === undefined && recent.floor !== to) {

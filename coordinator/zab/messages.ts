@@ -71,6 +71,9 @@ export const LEARNER_MESSAGES = {
   pong: record({ touched: vector(long) }),
 };
 
+/** In place of a transaction's hash when the leader does not keep that transaction in memory. */
+export const UNKNOWN_HASH = -1;
+
 /** Leader → learner. */
 export const LEADER_MESSAGES = {
   leaderInfo: record({ epoch: int }),

@@ -240,6 +240,7 @@ export class Replica implements Consensus {
       makePreparer,
       makeSessionTracker,
       commitUpTo: (zxid, each) => this.#commitUpTo(zxid, each),
+      leaderRefuted: () => this.#election.refuted,
       guard: (step) => {
         if (!left) this.#guard(step);
       },

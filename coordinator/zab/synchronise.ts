@@ -4,6 +4,7 @@
 import { type Zxid, zxidHex } from '../zxid.ts';
 import type { TenureContext } from './context.ts';
 import type { LearnerHandle } from './leader.ts';
+import { UNKNOWN_HASH } from './messages.ts';
 
 /** Records a message carries at most. */
 const RECORDS_A_MESSAGE = 500;
@@ -31,7 +32,7 @@ function sendTruncation(context: TenureContext, learner: LearnerHandle, to: Zxid
   if (record === undefined && to !== context.recent.floor) {
     throw new Error(`no record at ${zxidHex(to)} to truncate server ${learner.sid} to`);
   }
-  learner.link.send({ type: 'trunc', to, hash: record?.hash ?? 0 });
+  learner.link.send({ type: 'trunc', to, hash: record?.hash ?? UNKNOWN_HASH });
 }
 
 function sendSnapshot(context: TenureContext, learner: LearnerHandle, zxid: Zxid): void {
