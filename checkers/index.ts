@@ -6,16 +6,22 @@ import { latency } from './latency.ts';
 import { liveness } from './liveness.ts';
 import { logChecker } from './log.ts';
 import { noRollback } from './no-rollback.ts';
+import { quorumService } from './quorum-service.ts';
 import { sessionOrder } from './session-order.ts';
+import { sessions } from './sessions.ts';
 import { stateDigestChecker } from './state-digest.ts';
 import { stats } from './stats.ts';
+import { synchronisation } from './synchronisation.ts';
 
 export const coordinatorCheckers: readonly Checker[] = [
   noRollback,
   sessionOrder,
+  sessions,
   electionChecker,
   logChecker,
+  synchronisation,
   stateDigestChecker,
+  quorumService,
   liveness,
   stats,
   latency,

@@ -63,7 +63,7 @@ export const stats: Checker = {
     const doubt =
       idleOperation(details) ??
       unverified(run.faults) ??
-      unspokenTo(run.faults, details.faults) ??
+      unspokenTo(run, details.faults) ??
       thinAcks(run, acked, findings);
     return { ...findings.verdict(NAME, GUARANTEE, doubt), details };
   },
@@ -149,14 +149,17 @@ function unverified(faults: readonly FaultRecord[]): string | undefined {
   return undefined;
 }
 
-/** A dead server has no clients; one that is cut off or paused keeps them, and they must speak. */
-function unspokenTo(
-  faults: readonly FaultRecord[],
-  rows: readonly FaultStats[],
-): string | undefined {
-  for (const [i, fault] of faults.entries()) {
+/**
+ * A dead server has no clients; one that is cut off or paused keeps them, and they must speak. In a
+ * fault shorter than one operation's patience all of them may still wait for an earlier reply.
+ */
+function unspokenTo(run: RunRecord, rows: readonly FaultStats[]): string | undefined {
+  const patience = run.config.workloadOptions.opTimeoutMs;
+  const patienceNs = (typeof patience === 'number' ? patience : 0) * 1e6;
+  for (const [i, fault] of run.faults.entries()) {
     const row = rows[i];
     if (row === undefined || (fault.fault.kind !== 'cut' && fault.fault.kind !== 'pause')) continue;
+    if ((fault.healStart ?? Number.POSITIVE_INFINITY) - fault.injected <= patienceNs) continue;
     if (row.invokedOnAffected === 0) {
       return `no operation was invoked on ${row.affected.join(', ')} during fault ${fault.id} (${row.name})`;
     }

@@ -18,7 +18,7 @@ export function testConfig(nodes: string[], seed = 1): RunConfig {
     ratePerSecond: 200,
     concurrency: 4,
     seed,
-    systemOptions: {},
+    systemOptions: { tickTime: 250, initLimit: 20, syncLimit: 6 },
     workloadOptions: {},
     recoveryMsMax: 10_000,
     eventLevel: 'all',

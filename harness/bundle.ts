@@ -77,7 +77,7 @@ export function applyPatch(source: string, patch: Patch, mutantId: string): stri
   return source.slice(0, at) + patch.replace + source.slice(at + patch.find.length);
 }
 
-function patching(root: string, mutant: Mutant, applied: Set<string>): Plugin {
+export function patching(root: string, mutant: Mutant, applied: Set<string>): Plugin {
   return {
     name: 'mutant',
     setup(bundling) {

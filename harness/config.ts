@@ -153,6 +153,36 @@ export async function resolveRun(
   return resolved;
 }
 
+/** One fault of the usual rhythm, with an election under it, does not fit into less. */
+const FAULT_PHASE_MS_MIN = 5_000;
+/** Fewer processes at a key hardly ever race. */
+const KEY_PROCESSES_MIN = 3;
+
+/** What of a configuration leaves little to judge, however well the system does. */
+export function doubts(config: RunConfig, nemesis: Pick<Nemesis, 'needs'>): string[] {
+  const lines: string[] = [];
+  const { concurrency, nodes, timeLimitMs } = config;
+  const faults = nemesis.needs.length > 0;
+  if (concurrency < nodes.length && faults) {
+    lines.push(
+      `--concurrency ${concurrency} leaves servers without a client, and faults of those prove ` +
+        `nothing: expect unknown, or give ${Math.max(KEY_PROCESSES_MIN, nodes.length)} or more`,
+    );
+  } else if (concurrency < KEY_PROCESSES_MIN) {
+    lines.push(
+      `--concurrency ${concurrency} makes for little contention; ${KEY_PROCESSES_MIN} or more ` +
+        'processes use a key at once',
+    );
+  }
+  if (timeLimitMs < FAULT_PHASE_MS_MIN && faults) {
+    lines.push(
+      `--time-limit ${formatDuration(timeLimitMs)} ends faults before much can happen under them: ` +
+        `expect unknown, or give ${formatDuration(FAULT_PHASE_MS_MIN)} or more`,
+    );
+  }
+  return lines;
+}
+
 /** The configuration as lines for people, nothing left out. */
 export function describeConfig(config: RunConfig): string[] {
   const options = (given: RunConfig['systemOptions']) =>

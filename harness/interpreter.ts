@@ -53,6 +53,8 @@ export interface InterpreterOptions {
   /** Of the run; `timeLimitMs` is set by the interpreter. */
   context: Omit<WorkloadContext, 'timeLimitMs'>;
   cluster: Pick<Cluster, 'inject'>;
+  /** Options of the nemesis. */
+  nemesisOptions?: Readonly<Record<string, number | string | boolean>>;
   observe(): Promise<ClusterView>;
   recorder: Recorder;
   clock: RunClock;
@@ -387,7 +389,9 @@ export class Interpreter {
     const over = this.#faultsOver;
     const random = new Random(context.seed, 'nemesis');
     const timeLimitMs = timing.faultsMs;
-    const plan = nemesis.plan({ nodes: context.nodes, random, timeLimitMs });
+    const { nodes } = context;
+    const options = this.#options.nemesisOptions ?? {};
+    const plan = nemesis.plan({ nodes, random, timeLimitMs, options });
     const phaseEnd = over.sleep(timing.faultsMs).then(() => over.reach());
     try {
       let result = plan.next();

@@ -35,6 +35,8 @@ export async function judge(
   const checkerErrors: string[] = [];
   const verdicts: Verdict[] = [];
   for (const checker of checkers) {
+    // A second Ctrl-C must be heard between two checkers, each of which may take long.
+    await new Promise((turn) => setImmediate(turn));
     try {
       verdicts.push(await checker.check(record));
     } catch (error) {

@@ -8,6 +8,7 @@ import { EXIT, worstExit } from '../history/verdict.ts';
 import { boot } from './boot.ts';
 import { errorLine, Halt, RunClock } from './clock.ts';
 import type { Cluster } from './cluster.ts';
+import { simulateRun } from './clusters/sim/run.ts';
 import { type ResolvedRun, reproduction } from './config.ts';
 import { Interpreter, type InterpreterOptions, TIMING } from './interpreter.ts';
 import { type Circumstances, judge, latencyPercentiles } from './judge.ts';
@@ -77,9 +78,34 @@ export async function runToEnd(resolved: ResolvedRun, options: RunOptions): Prom
     reproduce: reproduction(config),
   };
   writeJson(join(dir, FILES.info), info);
-  const errors = await new LiveRun(resolved, options, dir).perform();
+  const errors =
+    resolved.driver.kind === 'sim'
+      ? await simulated(resolved, options, dir, info)
+      : await new LiveRun(resolved, options, dir).perform();
   info.ended = options.signal.aborted ? 'interrupted' : errors.length > 0 ? 'error' : 'complete';
   return finish(dir, info, errors, options.registry);
+}
+
+/** Lets the simulator do the whole run; notes in `info` what a replay is compared with. */
+async function simulated(
+  { config, mutant }: ResolvedRun,
+  options: RunOptions,
+  dir: string,
+  info: RunInfo,
+): Promise<string[]> {
+  const { signal, timing, log } = options;
+  const { timeLimitMs: faultsMs, recoveryMsMax } = config;
+  const phases = { ...TIMING, faultsMs, recoveryMsMax, ...timing };
+  const startedMs = performance.now();
+  const run = await simulateRun(config, phases, mutant, dir, signal);
+  const tookMs = performance.now() - startedMs;
+  const { trace, virtualMs, programs } = run;
+  info.simulation = { trace: trace.hash, events: trace.events, virtualMs, programs };
+  log(
+    `simulated ${(virtualMs / 1000).toFixed(1)} s in ${(tookMs / 1000).toFixed(1)} s, ` +
+      `${trace.events} events, trace ${trace.hash.slice(0, 16)}`,
+  );
+  return run.errors;
 }
 
 /** The part of a run during which a cluster exists. */
@@ -162,6 +188,7 @@ class LiveRun {
         options: config.workloadOptions,
       },
       cluster,
+      nemesisOptions: config.nemesisOptions ?? {},
       observe: () => system.observe(cluster),
       recorder: this.#recorder,
       clock: this.#clock,

@@ -137,21 +137,52 @@ export function loadRun(dir: string): StoredRun {
   if (!existsSync(infoPath)) {
     throw new BadArguments(`${dir} is no run: it has no ${FILES.info}; see \`chaos list runs\``);
   }
-  const info = JSON.parse(readFileSync(infoPath, 'utf8')) as RunInfo;
+  const info = readInfo(dir);
   const run: StoredRun = { dir, info, record: loadRecord(dir, info) };
+  refuseShortened(dir, run);
   const results = readResults(dir);
   if (results !== undefined) run.results = results;
   return run;
 }
 
+/** A history may lack its end only where the run was cut short. */
+function refuseShortened(dir: string, { info, record }: StoredRun): void {
+  const last = record.history.findLast(({ f }) => f === 'phase')?.value;
+  if (info.ended !== 'complete' || last === 'done') return;
+  throw new Error(
+    `${join(dir, FILES.history)}: the run was complete, but its history ends in phase ` +
+      `${String(last ?? 'none')}, expected done; the history is damaged`,
+  );
+}
+
+/** Reads a JSON file of a run. Throws with its path when it is none. */
+function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch (cause) {
+    throw new Error(`${path} is not JSON; the run is damaged`, { cause });
+  }
+}
+
+/** Reads `run.json`. Throws when it lacks what everything else rests on. */
+function readInfo(dir: string): RunInfo {
+  const path = join(dir, FILES.info);
+  const info = readJson(path) as Partial<RunInfo> | null;
+  const { config, startedAt } = info ?? {};
+  if (!Array.isArray(config?.nodes) || typeof startedAt !== 'string') {
+    throw new Error(`${path}: expected config and startedAt of a run; the run is damaged`);
+  }
+  return info as RunInfo;
+}
+
 function readResults(dir: string): RunResults | undefined {
   const path = join(dir, FILES.results);
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as RunResults) : undefined;
+  return existsSync(path) ? (readJson(path) as RunResults) : undefined;
 }
 
 /** The folder that a person means: a path, `latest`, or `<name>/<time>-<seed>` in the store. */
 export function resolveRun(storeDir: string, given: string): string {
-  const candidates = [resolve(given), join(storeDir, given)];
+  const candidates = [...new Set([resolve(given), resolve(storeDir, given)])];
   const found = candidates.find((dir) => existsSync(join(dir, FILES.info)));
   if (found !== undefined) return found;
   throw new BadArguments(
@@ -163,8 +194,10 @@ export function resolveRun(storeDir: string, given: string): string {
 /** One line of `chaos list runs`. */
 export interface RunSummary {
   dir: string;
-  info: RunInfo;
+  info?: RunInfo;
   results?: RunResults;
+  /** Why it could not be read; then there is nothing else. */
+  damage?: string;
 }
 
 /** All runs of the store, oldest first. */
@@ -177,12 +210,19 @@ export function listRuns(storeDir: string): RunSummary[] {
   const runs = folders(storeDir)
     .flatMap(folders)
     .filter((dir) => existsSync(join(dir, FILES.info)))
-    .map((dir): RunSummary => {
-      const info = JSON.parse(readFileSync(join(dir, FILES.info), 'utf8')) as RunInfo;
-      const results = readResults(dir);
-      return results === undefined ? { dir, info } : { dir, info, results };
-    });
-  return runs.sort((a, b) => a.info.startedAt.localeCompare(b.info.startedAt));
+    .map(summarize);
+  return runs.sort((a, b) => basename(a.dir).localeCompare(basename(b.dir)));
+}
+
+/** One damaged run must not hide the others. */
+function summarize(dir: string): RunSummary {
+  try {
+    const info = readInfo(dir);
+    const results = readResults(dir);
+    return results === undefined ? { dir, info } : { dir, info, results };
+  } catch (error) {
+    return { dir, damage: (error as Error).message };
+  }
 }
 
 /** `<name>/<time>-<seed>`, as people write a run. */

@@ -79,13 +79,15 @@ describe('bad arguments end in 254 before anything starts', () => {
     [memoryRun('--mutant', 'Z99'), /unknown mutant "Z99"; there are none/],
     [memoryRun('--name', '../elsewhere'), /--name/],
     [memoryRun('--name', 'latest'), /--name/],
-    [memoryRun('--sead', '1'), /unknown option '--sead'[\s\S]*--seed/],
+    [memoryRun('--sead', '1'), /chaos: unknown option '--sead'[\s\S]*--seed[\s\S]*run --help/],
     [memoryRun('surplus'), /too many arguments/],
     [['rum'], /unknown command 'rum'[\s\S]*run/],
     [['check', 'no/such/run'], /there is no run "no\/such\/run"/],
     [['check', 'x', '--format', 'jepsen-lok'], /did you mean jepsen-log/],
     [['check', 'x', '--format', 'jepsen-log', '--model', 'mutexx'], /did you mean mutex/],
     [['check', 'x', '--format', 'jepsen-log'], /there is no file x/],
+    [['check', root, '--format', 'jepsen-log'], /expected a file with --format, .* is a folder/],
+    [['check', 'package.json'], /package.json is a file: say what it is with --format jepsen-log/],
     [['list', 'run'], /did you mean runs/],
     [['up', 'memori'], /did you mean memory/],
   ])('%j', async (argv, message) => {
@@ -242,6 +244,43 @@ describe('check, report and list', () => {
     expect(again.stderr.text.match(/ended by itself/g)).toHaveLength(1);
   });
 
+  it('a history of a complete run that lacks its end is 255, also for its report', async () => {
+    const storeDir = join(root, 'short-store');
+    const { json } = await chaos(memoryRun('--json'), { storeDir });
+    const path = join(json().run ?? '', 'history.jsonl');
+    const lines = readFileSync(path, 'utf8').split('\n');
+    writeFileSync(path, lines.slice(0, -2).join('\n'));
+    for (const command of ['check', 'report']) {
+      const again = await chaos([command, 'latest'], { storeDir });
+      expect(again.exit).toBe(255);
+      expect(again.stderr.text).toMatch(/its history ends in phase final, expected done/);
+    }
+  });
+
+  it('one damaged run does not hide the others', async () => {
+    const storeDir = join(root, 'mixed-store');
+    await chaos(memoryRun('--name', 'whole'), { storeDir });
+    const { json } = await chaos(memoryRun('--json', '--name', 'torn'), { storeDir });
+    const path = join(json().run ?? '', 'run.json');
+    for (const text of ['{"config": {', '{}']) {
+      writeFileSync(path, text);
+      const { exit, stdout } = await chaos(['list', 'runs'], { storeDir });
+      expect(exit).toBe(0);
+      expect(stdout.lines[0]).toMatch(/whole\/\S+ +valid +exit 0/);
+      expect(stdout.lines[1]).toMatch(/torn\/\S+ +damaged: .*run\.json/);
+      expect((await chaos(['check', 'latest'], { storeDir })).exit).toBe(255);
+    }
+    const empty = await chaos(['list', 'runs'], { storeDir: join(root, 'nowhere') });
+    expect(empty.stdout.text).toMatch(/none in .*nowhere/);
+  });
+
+  it('says beforehand what leaves little to judge', async () => {
+    const thin = await chaos(memoryRun('--concurrency', '1', '--time-limit', '1s'));
+    expect(thin.stdout.text).toMatch(/--concurrency 1 leaves servers without a client/);
+    expect(thin.stdout.text).toMatch(/--time-limit 1s ends faults before much can happen/);
+    expect((await chaos(memoryRun())).stdout.text).not.toMatch(/^note/m);
+  });
+
   it('a damaged history is 255 with the object', async () => {
     const storeDir = join(root, 'damaged-store');
     const { json } = await chaos(memoryRun('--json'), { storeDir });
@@ -352,6 +391,15 @@ describe('as a process', () => {
     expect(exit).toBe(130);
     const object = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as RunJson;
     expect(object).toMatchObject({ exit: 130, faults: { injected: 1, verified: 1 } });
+  });
+
+  it('a closed pipe ends a run orderly with 130', async () => {
+    const { child, ended, until } = begin([fixture, ...memoryRun('--json')]);
+    await until(/boot: memory/);
+    child.stderr?.destroy();
+    const { exit, stdout } = await ended;
+    expect(exit).toBe(130);
+    expect(JSON.parse(stdout)).toMatchObject({ exit: 130 });
   });
 
   it('bin.js passes arguments in and the exit code out', async () => {

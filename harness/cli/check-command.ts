@@ -1,6 +1,6 @@
 // `chaos check` and `chaos report`: judge and draw again what lies in the store, or judge a history that
 // another tool recorded.
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   FORMATS,
@@ -35,6 +35,12 @@ export async function checkCommand(
   const output = new Output(terminal, request.json);
   if (request.format !== undefined || request.model !== undefined)
     return checkFile(request, output);
+  if (isFile(request.given) === true) {
+    throw new BadArguments(
+      `${request.given} is a file: say what it is with --format ${FORMATS.join(' or ')}, ` +
+        'or name the folder of a run',
+    );
+  }
   const dir = resolveRun(terminal.storeDir, request.given);
   try {
     const ended = await rejudge(loadRun(dir), registry);
@@ -48,6 +54,11 @@ export async function checkCommand(
   }
 }
 
+/** Whether a path is a file; undefined when there is nothing. */
+function isFile(path: string): boolean | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.isFile();
+}
+
 function checkFile(request: CheckRequest, output: Output): number {
   const itself = (name: string) => name;
   if (request.format === undefined) {
@@ -55,7 +66,9 @@ function checkFile(request: CheckRequest, output: Output): number {
   }
   const format = lookUp('format', request.format, FORMATS, itself);
   const model = lookUp('model', request.model ?? 'cas-register', HISTORY_MODELS, itself);
-  if (!existsSync(request.given)) throw new BadArguments(`there is no file ${request.given}`);
+  const file = isFile(request.given);
+  if (file === undefined) throw new BadArguments(`there is no file ${request.given}`);
+  if (!file) throw new BadArguments(`expected a file with --format, ${request.given} is a folder`);
   let verdict: Verdict;
   try {
     const ops = pairOps(parseHistory(readFileSync(request.given, 'utf8'), format));
@@ -87,12 +100,18 @@ function checkFile(request: CheckRequest, output: Output): number {
 export function reportCommand(given: string, terminal: Terminal, registry: Registry): number {
   const output = new Output(terminal, false);
   const dir = resolveRun(terminal.storeDir, given);
-  const { info, record, results } = loadRun(dir);
-  if (results === undefined) {
-    throw new BadArguments(`${dir} was never judged; run \`chaos check ${given}\` first`);
+  try {
+    const { info, record, results } = loadRun(dir);
+    if (results === undefined) {
+      throw new BadArguments(`${dir} was never judged; run \`chaos check ${given}\` first`);
+    }
+    const path = join(dir, FILES.report);
+    writeWhole(path, registry.renderHtml({ info, record, results }));
+    output.line(path);
+    return EXIT.valid;
+  } catch (error) {
+    if (error instanceof BadArguments) throw error;
+    output.problem(`${dir} cannot be drawn: ${errorLine(error)}`);
+    return EXIT.infrastructure;
   }
-  const path = join(dir, FILES.report);
-  writeWhole(path, registry.renderHtml({ info, record, results }));
-  output.line(path);
-  return EXIT.valid;
 }

@@ -49,7 +49,9 @@ function attempt(program: string, args: string[]): { ok: boolean; said: string }
     });
     return { ok: true, said: said.trim().split('\n')[0] ?? '' };
   } catch (error) {
-    return { ok: false, said: errorLine(error) };
+    // What the program itself said is worth more than the command line that failed.
+    const { stderr } = error as { stderr?: string };
+    return { ok: false, said: stderr?.trim().split('\n')[0] || errorLine(error) };
   }
 }
 
@@ -74,6 +76,17 @@ function netem(): Finding {
   const { ok, said } = attempt(unshare, ['--user', '--map-root-user', '--net', ...rule]);
   if (ok) return { name, state: 'ok', found: 'the kernel has it' };
   return { name, state: 'optional', found: `a probe failed: ${said}`, remedy };
+}
+
+/** A client library of ZooKeeper's, which the tests of the wire protocol use. */
+function kazoo(): Finding {
+  const name = 'kazoo';
+  const remedy = 'install python3-kazoo (only the tests of the wire protocol need it)';
+  const python = findProgram('python3');
+  const show = 'import kazoo.version; print(kazoo.version.__version__)';
+  const tried = python === undefined ? undefined : attempt(python, ['-c', show]);
+  if (tried?.ok === true) return { name, state: 'ok', found: `${tried.said} (${python})` };
+  return { name, state: 'optional', found: 'not installed', remedy };
 }
 
 async function clusters(registry: Registry): Promise<Finding[]> {
@@ -130,6 +143,7 @@ export async function doctorCommand(
     program('docker client', ['docker'], '--version', 'install docker.io (for the docker cluster)'),
     program('nft', ['nft'], '--version', 'install nftables (for cuts in the docker cluster)'),
     netem(),
+    kazoo(),
     program(
       'chromium',
       ['chromium', 'chromium-browser', 'google-chrome'],

@@ -3,7 +3,7 @@ import type { Checker } from '../../history/run-record.ts';
 import { EXIT } from '../../history/verdict.ts';
 import { lookUp } from '../names.ts';
 import { checkersOf, type Registry } from '../registry-types.ts';
-import { listRuns, runTitle } from '../store.ts';
+import { listRuns, type RunSummary, runTitle } from '../store.ts';
 import { columns, Output, type Terminal } from './terminal.ts';
 
 interface Entry {
@@ -44,7 +44,7 @@ export async function listCommand(
   for (const [i, name] of wanted.entries()) {
     const entries = lists[name] ?? [];
     if (wanted.length > 1) output.line(`${i > 0 ? '\n' : ''}${name}`);
-    if (entries.length === 0) output.line('  (none)');
+    if (entries.length === 0) output.line(name === 'runs' ? noRuns(terminal) : '  (none)');
     const rows = columns(entries.map((entry) => [`  ${entry.name}`, entry.description]));
     for (const row of rows) output.line(row);
   }
@@ -86,15 +86,26 @@ async function entriesOf(kind: Kind, terminal: Terminal, registry: Registry): Pr
         description: `${title} (${source}); breaks ${guarantee}`,
       }));
     case 'runs':
-      return listRuns(terminal.storeDir).map(({ dir, info, results }) => ({
-        name: runTitle(dir),
-        description: `${results?.outcome ?? 'not judged'}  exit ${results?.exit ?? '–'}  ${info.ended ?? 'never ended'}`,
-        run: dir,
-        seed: info.config.seed,
-        verdict: results?.outcome ?? null,
-        exit: results?.exit ?? null,
-      }));
+      return listRuns(terminal.storeDir).map(runEntry);
   }
+}
+
+function runEntry(run: RunSummary): Entry {
+  const { dir, info, results, damage } = run;
+  const standing = `${results?.outcome ?? 'not judged'}  exit ${results?.exit ?? '–'}  ${info?.ended ?? 'never ended'}`;
+  return {
+    name: runTitle(dir),
+    description: damage === undefined ? standing : `damaged: ${damage}`,
+    run: dir,
+    seed: info?.config.seed ?? null,
+    verdict: results?.outcome ?? null,
+    exit: results?.exit ?? null,
+  };
+}
+
+/** The store is the working folder's: one who looks for runs in vain may be in another. */
+function noRuns(terminal: Terminal): string {
+  return `  (none in ${terminal.storeDir})`;
 }
 
 function allCheckers(registry: Registry): Checker[] {

@@ -1,13 +1,13 @@
 // The command line: options, their ranges, and which command they go to. Whatever is wrong with them
 // ends in exit code 254 before anything starts.
 import { resolve } from 'node:path';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { EXIT } from '../../history/verdict.ts';
 import { errorLine } from '../clock.ts';
 import type { RunRequest } from '../config.ts';
 import { BadArguments } from '../names.ts';
 import type { Registry } from '../registry-types.ts';
-import type { RunOptions } from '../run.ts';
+import { type RunOptions, versions } from '../run.ts';
 import { checkCommand, reportCommand } from './check-command.ts';
 import { doctorCommand } from './doctor.ts';
 import { listCommand } from './list-command.ts';
@@ -39,10 +39,22 @@ interface RunFlags {
   seed?: number;
   mutant?: string;
   name?: string;
-  json: boolean;
+  json?: boolean;
 }
 
 const nodes = wholeNumber('--nodes', 1, 9);
+const JSON_HELP = 'end with one object on one line of stdout; words for people go to stderr';
+
+const RUN_HELP = `
+Examples:
+  npx chaos run                                        isolate the leader for 30 s
+  npx chaos run --nemesis kill-all --nodes 5 --json    for scripts
+  npx chaos run --mutant Z29 --cluster local           see a planted bug found`;
+
+const HELP = `
+Exit codes: 0 valid, 1 invalid, 2 unknown (too little evidence), 254 bad arguments,
+255 the harness or the machine failed, 130 interrupted.
+Runs are kept in ./store.`;
 
 function defineRun(program: Command, { terminal, registry, timing }: Surroundings, done: Done) {
   program
@@ -50,10 +62,14 @@ function defineRun(program: Command, { terminal, registry, timing }: Surrounding
     .description('boot a cluster, load it, break it, and judge what it did')
     .option('--system <name>', 'system to test', 'coordinator')
     .option('--workload <name>', 'what the clients do', 'register')
-    .option('--nemesis <name>', 'what is broken', 'partition-leader')
+    .option('--nemesis <name>', 'what is broken; `chaos list nemeses`', 'partition-leader')
     .option('--cluster <kind>', 'docker or local (default: docker where a daemon answers)')
     .option('--nodes <n>', 'servers, 1 to 9', nodes, 3)
-    .option('--time-limit <time>', 'length of the fault phase, 1s to 24h', timeLimit, 30_000)
+    .addOption(
+      new Option('--time-limit <time>', 'length of the fault phase, 1s to 24h')
+        .argParser(timeLimit)
+        .default(30_000, '30s'),
+    )
     .option(
       '--rate <n>',
       'operations a second over all clients; 0 = as fast as answers come',
@@ -62,13 +78,18 @@ function defineRun(program: Command, { terminal, registry, timing }: Surrounding
     )
     .option('--concurrency <n>', 'clients, 1 to 1000', wholeNumber('--concurrency', 1, 1_000), 10)
     .option('--seed <n>', 'draws everything (default: drawn)', wholeNumber('--seed', 0, MAX_SEED))
-    .option('--mutant <id>', 'plant a known bug in the servers')
-    .option('--name <name>', 'folder in the store', runName)
-    .option('--json', 'end with one object on one line of stdout', false)
+    .option('--mutant <id>', 'plant a known bug in the servers; `chaos list mutants`')
+    .option(
+      '--name <name>',
+      'folder in the store (default: from system, workload, nemesis)',
+      runName,
+    )
+    .option('--json', JSON_HELP)
+    .addHelpText('after', RUN_HELP)
     .action(async (flags: RunFlags) => {
       const { timeLimit: timeLimitMs, rate: ratePerSecond, json, ...rest } = flags;
       const request: RunRequest = { ...rest, timeLimitMs, ratePerSecond };
-      done(await runCommand(request, json, terminal, registry, timing));
+      done(await runCommand(request, json === true, terminal, registry, timing));
     });
 }
 
@@ -81,10 +102,10 @@ function defineOthers(program: Command, { terminal, registry }: Surroundings, do
     .description('judge a stored run again, or a history of another tool')
     .argument('<run>', 'a run (path, name in the store, latest), or a file with --format')
     .option('--format <format>', 'the argument is a file: jepsen-log or jepsen-edn')
-    .option('--model <model>', 'what the file is a history of: cas-register or mutex')
-    .option('--json', 'end with one object on one line of stdout', false)
-    .action(async (given: string, flags: { format?: string; model?: string; json: boolean }) => {
-      done(await checkCommand({ given, ...flags }, terminal, registry));
+    .option('--model <model>', 'what the file is a history of: cas-register (default) or mutex')
+    .option('--json', JSON_HELP)
+    .action(async (given: string, flags: { format?: string; model?: string; json?: boolean }) => {
+      done(await checkCommand({ given, ...flags, json: flags.json === true }, terminal, registry));
     });
   program
     .command('report')
@@ -95,16 +116,16 @@ function defineOthers(program: Command, { terminal, registry }: Surroundings, do
     .command('list')
     .description('list what can be run, or with `runs` what was')
     .argument('[kind]', 'systems, workloads, nemeses, checkers, clusters, mutants or runs')
-    .option('--json', 'as one object on one line', false)
-    .action(async (kind: string | undefined, flags: { json: boolean }) => {
-      done(await listCommand(kind, flags.json, terminal, registry));
+    .option('--json', 'as one object on one line')
+    .action(async (kind: string | undefined, flags: { json?: boolean }) => {
+      done(await listCommand(kind, flags.json === true, terminal, registry));
     });
   program
     .command('doctor')
     .description('say what this machine can do and what to install')
-    .option('--json', 'end with one object on one line of stdout', false)
-    .action(async (flags: { json: boolean }) => {
-      done(await doctorCommand(flags.json, terminal, registry));
+    .option('--json', JSON_HELP)
+    .action(async (flags: { json?: boolean }) => {
+      done(await doctorCommand(flags.json === true, terminal, registry));
     });
   program
     .command('up')
@@ -130,17 +151,22 @@ export async function runCli(argv: readonly string[], around: Surroundings): Pro
   };
   const program = new Command('chaos')
     .description('tests distributed systems: real clusters, real faults, proofs from what happened')
+    .version(versions().chaos, '-V, --version', 'print the version')
+    .addHelpText('after', HELP)
     .exitOverride()
     .showSuggestionAfterError()
     .configureOutput({
       writeOut: (text) => stdout.write(text),
       writeErr: (text) => stderr.write(text),
+      outputError: (text, write) => write(text.replace(/^error: /, 'chaos: ')),
     });
   defineRun(program, around, done);
   defineOthers(program, around, done);
   for (const command of program.commands) {
     command.exitOverride().allowExcessArguments(false).copyInheritedSettings(program);
+    command.showHelpAfterError(`see \`chaos ${command.name()} --help\``);
   }
+  program.showHelpAfterError('see `chaos --help`');
   try {
     await program.parseAsync([...argv], { from: 'user' });
     return exit;
@@ -171,6 +197,10 @@ function onInterruption(): AbortSignal {
     }
   };
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, interrupt);
+  // Whoever read our words is gone, as in `chaos run | head`: nothing may be left behind all the same.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', () => controller.abort());
+  }
   return controller.signal;
 }
 

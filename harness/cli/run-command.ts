@@ -5,7 +5,13 @@ import { EXIT } from '../../history/verdict.ts';
 import { LiveView } from '../../reports/live.ts';
 import { errorLine } from '../clock.ts';
 import { ClusterUnavailable } from '../clusters/index.ts';
-import { describeConfig, type ResolvedRun, type RunRequest, resolveRun } from '../config.ts';
+import {
+  describeConfig,
+  doubts,
+  type ResolvedRun,
+  type RunRequest,
+  resolveRun,
+} from '../config.ts';
 import { BadArguments } from '../names.ts';
 import type { Registry } from '../registry-types.ts';
 import { type EndedRun, type RunOptions, type RunProgress, runToEnd } from '../run.ts';
@@ -68,6 +74,9 @@ export async function runCommand(
     const resolved = await resolveRun(request, registry, (line) => output.line(line));
     seed = resolved.config.seed;
     for (const line of describeConfig(resolved.config)) output.line(line);
+    for (const doubt of doubts(resolved.config, resolved.nemesis)) {
+      output.line(`note      ${doubt}`);
+    }
     output.line();
     const ended = await runLive(resolved, terminal, output, registry, timing);
     showEnd(ended, output, registry);

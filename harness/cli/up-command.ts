@@ -1,16 +1,18 @@
 // `chaos up` keeps a cluster running for other clients to use, and `chaos clean` removes what runs that
 // were killed left behind.
-
 import type { RunConfig } from '../../history/run-record.ts';
 import { EXIT } from '../../history/verdict.ts';
 import { boot } from '../boot.ts';
 import { errorLine, Halt, monotonicNs } from '../clock.ts';
-import type { Cluster } from '../cluster.ts';
+import type { Cluster, ClusterDriver } from '../cluster.ts';
 import { nodeNames, pickCluster } from '../config.ts';
 import { BadArguments, lookUp } from '../names.ts';
 import type { Registry } from '../registry-types.ts';
 import { createRun } from '../store.ts';
 import { Output, type Terminal } from './terminal.ts';
+
+const CLEAN_PASSES_MAX = 40;
+const CLEAN_PAUSE_MS = 250;
 
 export interface UpRequest {
   system: string;
@@ -119,18 +121,41 @@ function idleConfig(
 export async function cleanCommand(terminal: Terminal, registry: Registry): Promise<number> {
   const output = new Output(terminal, false);
   let exit: number = EXIT.valid;
-  let removed = 0;
+  const removed = new Set<string>();
   for (const driver of registry.drivers) {
     try {
-      for (const line of await driver.clean(terminal.storeDir)) {
-        removed++;
-        output.line(line);
+      for await (const line of cleanUntilNothing(driver, terminal.storeDir)) {
+        if (!removed.has(line)) output.line(line);
+        removed.add(line);
       }
     } catch (error) {
       output.problem(`cleaning the ${driver.kind} cluster failed: ${errorLine(error)}`);
       exit = EXIT.infrastructure;
     }
   }
-  output.line(removed === 0 ? 'nothing was left behind' : `removed ${removed}`);
+  if (removed.size > 0) output.line(`removed ${removed.size}`);
+  else if (exit === EXIT.valid) output.line('nothing was left behind');
   return exit;
+}
+
+/**
+ * Cleans until there is nothing more to remove. One pass is not always enough: another `clean` may be
+ * at the same things, and what a daemon was asked for by a harness just killed may still be on its way.
+ */
+async function* cleanUntilNothing(
+  driver: ClusterDriver,
+  storeDir: string,
+): AsyncGenerator<string, void, void> {
+  for (let pass = 1; ; pass++) {
+    try {
+      const lines = await driver.clean(storeDir);
+      if (lines.length === 0) return;
+      yield* lines;
+      if (pass >= CLEAN_PASSES_MAX)
+        throw new Error(`there is still something: ${lines.join(', ')}`);
+    } catch (error) {
+      if (pass >= CLEAN_PASSES_MAX) throw error;
+    }
+    await new Promise((done) => setTimeout(done, CLEAN_PAUSE_MS));
+  }
 }

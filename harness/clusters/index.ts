@@ -3,11 +3,12 @@
 import type { ClusterDriver } from '../cluster.ts';
 import { dockerDriver } from './docker/driver.ts';
 import { localDriver } from './local/driver.ts';
+import { simDriver } from './sim/driver.ts';
 
 /** Kinds of cluster that a user can ask for. */
-export type ClusterChoice = 'docker' | 'local';
+export type ClusterChoice = 'docker' | 'local' | 'sim';
 
-export const clusterDrivers: readonly ClusterDriver[] = [dockerDriver, localDriver];
+export const clusterDrivers: readonly ClusterDriver[] = [dockerDriver, localDriver, simDriver];
 
 /** The cluster that was asked for cannot be had here; exit 255 with the remedy. */
 export class ClusterUnavailable extends Error {

@@ -4,7 +4,8 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { RunConfig } from '../../history/run-record.ts';
 import type { Cluster } from '../cluster.ts';
-import { coordinator, fourLetterWord, leaderOf } from './coordinator.ts';
+import { coordinator } from './coordinator.ts';
+import { fourLetterWord, leaderOf } from './coordinator-view.ts';
 
 const config: RunConfig = {
   name: 'x',

@@ -22,6 +22,7 @@ const ANGLES: Record<PageFault['kind'], number> = {
   throttle: 70,
   skew: 110,
   disk: 160,
+  crash: 30,
 };
 const STRIPE_ALPHA = 0.17;
 const STRIPE_GAP_PX = 7;

@@ -1,0 +1,94 @@
+// The harness inside the simulation: the interpreter with a workload and a nemesis, as one process of
+// its own machine. It ends with a restart of all servers and one more write, so that what they
+// recover from disk is compared.
+import type { WorkloadContext } from '../../../history/plugin.ts';
+import { errorLine, RunClock } from '../../clock.ts';
+import { Interpreter } from '../../interpreter.ts';
+import { nemeses, workloads } from '../../plugins.ts';
+import { Recorder } from '../../recorder.ts';
+import { notReady, observe } from '../../systems/coordinator-view.ts';
+import { BRIDGE, type Bridge } from './bridge.ts';
+
+const READY_MS_MAX = 60_000;
+const POLL_MS = 50;
+const EXIT_POLL_MS = 100;
+/** How long the servers have to apply the last write everywhere. */
+const SETTLE_MS = 1_500;
+
+const bridge = (globalThis as unknown as Record<symbol, Bridge>)[BRIDGE] as Bridge;
+const { config, cluster, timing } = bridge;
+const clock = new RunClock(0n);
+const recorder = new Recorder(clock, { append: (text) => bridge.append(text), close() {} });
+
+const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
+
+async function ready(): Promise<boolean> {
+  const deadline = clock.now() + READY_MS_MAX * 1e6;
+  for (;;) {
+    const why = await notReady(cluster);
+    if (why === undefined) return true;
+    if (clock.now() > deadline) {
+      bridge.error(`not ready within ${READY_MS_MAX} ms of simulated time: ${why}`);
+      return false;
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+function watchExits(): void {
+  for (const { node, how } of cluster.unexpectedExits()) {
+    recorder.record({ process: 'harness', type: 'info', f: 'node-exit', node, error: how });
+    bridge.error(`${node} ended by itself: ${how}`);
+  }
+}
+
+/** Kills and starts every server, and has one write applied by all of them. */
+async function restartAll(context: Omit<WorkloadContext, 'timeLimitMs'>): Promise<void> {
+  const fault = { kind: 'kill' as const, nodes: [...config.nodes] };
+  const killed = await cluster.inject(fault);
+  await killed.heal();
+  if (!(await ready())) return;
+  const workload = workloads.find(({ name }) => name === 'register');
+  const client = workload?.client({ ...context, timeLimitMs: 0 }, 0);
+  const written = await client?.invoke({ kind: 'op', f: 'create', key: 'last', value: 1 });
+  if (written?.type !== 'ok') bridge.error(`no write after the last restart: ${written?.error}`);
+  await client?.close();
+  await sleep(SETTLE_MS);
+}
+
+async function main(): Promise<void> {
+  const workload = workloads.find(({ name }) => name === config.workload);
+  const nemesis = nemeses.find(({ name }) => name === config.nemesis);
+  if (workload === undefined || nemesis === undefined) {
+    throw new Error(`no workload ${config.workload} or nemesis ${config.nemesis} in the simulator`);
+  }
+  recorder.record({ process: 'harness', type: 'info', f: 'phase', value: 'boot' });
+  for (const node of config.nodes) cluster.start(node);
+  if (!(await ready())) return;
+  const exits = setInterval(watchExits, EXIT_POLL_MS);
+  const context = {
+    nodes: config.nodes,
+    address: (node: string) => cluster.address(node, 'client'),
+    concurrency: config.concurrency,
+    ratePerSecond: config.ratePerSecond,
+    seed: config.seed,
+    options: config.workloadOptions,
+  };
+  const observed = () => observe(cluster);
+  const nemesisOptions = config.nemesisOptions ?? {};
+  const seen = { context, cluster, observe: observed, recorder, clock };
+  const parts = { workload, nemesis, nemesisOptions, timing, ...seen };
+  await new Interpreter(parts).run();
+  clearInterval(exits);
+  watchExits();
+  await restartAll(context);
+  watchExits();
+}
+
+try {
+  await main();
+} catch (error) {
+  bridge.error(errorLine(error));
+}
+recorder.close();
+bridge.done();

@@ -1,0 +1,31 @@
+// The workloads and nemeses there are. Apart from the registry, because these also run inside the
+// simulator, where nothing that touches the world may be imported.
+
+import type { Nemesis, Workload } from '../history/plugin.ts';
+import { killAll } from '../nemesis/kill-all.ts';
+import { killLeader } from '../nemesis/kill-leader.ts';
+import { killRandom } from '../nemesis/kill-random.ts';
+import { none } from '../nemesis/none.ts';
+import { partitionHalves } from '../nemesis/partition-halves.ts';
+import { partitionLeader } from '../nemesis/partition-leader.ts';
+import { partitionOne } from '../nemesis/partition-one.ts';
+import { partitionRing } from '../nemesis/partition-ring.ts';
+import { pauseLeader } from '../nemesis/pause-leader.ts';
+import { swarm } from '../nemesis/swarm.ts';
+import { ephemeral } from '../workloads/ephemeral.ts';
+import { register } from '../workloads/register.ts';
+
+export const workloads: readonly Workload[] = [register, ephemeral];
+
+export const nemeses: readonly Nemesis[] = [
+  none,
+  partitionLeader,
+  partitionHalves,
+  partitionOne,
+  partitionRing,
+  killLeader,
+  killRandom,
+  killAll,
+  pauseLeader,
+  swarm,
+];

@@ -1,0 +1,106 @@
+// How a running coordinator is looked at: its configuration file, and who leads. Apart from how it is
+// built, because this part also runs inside the simulator.
+import { connect } from 'node:net';
+import type { ClusterView } from '../../history/plan.ts';
+import type { RunConfig } from '../../history/run-record.ts';
+import type { Cluster } from '../cluster.ts';
+
+export const PORTS = { client: 2181, peer: 2888, election: 3888 } as const;
+/** What of a cluster is needed to look at its nodes. */
+export type Nodes = Pick<Cluster, 'nodes' | 'address'>;
+
+const WORD_MS_MAX = 300;
+const WORD_BYTES_MAX = 1 << 20;
+
+/** The server's id: the number in its node's name. */
+export function serverId(config: RunConfig, node: string): number {
+  return config.nodes.indexOf(node) + 1;
+}
+
+/** The configuration file of every node; `dir` is the node's directory as it sees it. */
+export function zooCfg(config: RunConfig, dir: string): string {
+  const lines = Object.entries(config.systemOptions).map(([name, value]) => `${name}=${value}`);
+  const servers = config.nodes.map(
+    (node) => `server.${serverId(config, node)}=${node}:${PORTS.peer}:${PORTS.election}`,
+  );
+  const own = [`dataDir=${dir}/data`, `clientPort=${PORTS.client}`];
+  return `${[...lines, ...own, ...servers].join('\n')}\n`;
+}
+
+/** Sends a four-letter word and gives the whole answer; rejects on no answer within 300 ms. */
+export function fourLetterWord(
+  address: { host: string; port: number },
+  word: string,
+): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(address.port, address.host);
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const timer = setTimeout(
+      () => socket.destroy(new Error(`no answer to ${word} within ${WORD_MS_MAX} ms`)),
+      WORD_MS_MAX,
+    );
+    socket.on('connect', () => socket.write(word));
+    socket.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > WORD_BYTES_MAX) socket.destroy(new Error(`the answer to ${word} has no end`));
+    });
+    socket.on('error', reject);
+    socket.on('close', () => {
+      clearTimeout(timer);
+      // A port's proxy accepts for a dead server and closes without a word.
+      if (bytes === 0) reject(new Error(`the connection was closed without an answer to ${word}`));
+      else resolve(Buffer.concat(chunks).toString('utf8'));
+    });
+  });
+}
+
+/** What mntr said: `zk_server_state`, `zk_epoch` and so on. */
+function parseMntr(text: string): Map<string, string> {
+  const pairs = text.split('\n').map((line) => line.split('\t'));
+  return new Map(pairs.map(([name, value]) => [name ?? '', (value ?? '').trim()]));
+}
+
+interface Standing {
+  node: string;
+  /** `leader`, `follower`, or why neither. */
+  state: string;
+  epoch: number;
+}
+
+/** Asks one node what it is; silence is an answer too. */
+async function standing(cluster: Nodes, node: string): Promise<Standing> {
+  try {
+    const mntr = parseMntr(await fourLetterWord(cluster.address(node, 'client'), 'mntr'));
+    const state = mntr.get('zk_server_state') ?? 'not serving';
+    return { node, state, epoch: Number(mntr.get('zk_epoch') ?? 0) };
+  } catch (error) {
+    return { node, state: (error as Error).message, epoch: -1 };
+  }
+}
+
+function standings(cluster: Nodes): Promise<Standing[]> {
+  return Promise.all(cluster.nodes.map((node) => standing(cluster, node)));
+}
+
+/** Who leads: an isolated leader may still say so, and then the higher epoch is the newer truth. */
+export function leaderOf(all: readonly Standing[]): string | undefined {
+  const leaders = all.filter(({ state }) => state === 'leader');
+  return leaders.sort((a, b) => b.epoch - a.epoch)[0]?.node;
+}
+
+/** Who plays which role just now. */
+export async function observe(cluster: Nodes): Promise<ClusterView> {
+  const leader = leaderOf(await standings(cluster));
+  return { nodes: [...cluster.nodes], roles: { leader: leader === undefined ? [] : [leader] } };
+}
+
+/** Why the cluster does not serve yet, or undefined when it does. */
+export async function notReady(cluster: Nodes): Promise<string | undefined> {
+  const all = await standings(cluster);
+  const idle = all.filter(({ state }) => state !== 'leader' && state !== 'follower');
+  if (idle.length > 0) return idle.map(({ node, state }) => `${node}: ${state}`).join('; ');
+  const leaders = all.filter(({ state }) => state === 'leader').map(({ node }) => node);
+  return leaders.length === 1 ? undefined : `leaders: ${leaders.join(' ') || 'none'}`;
+}

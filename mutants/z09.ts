@@ -1,0 +1,18 @@
+// Z09: a leader that lost its quorum goes on leading. Cut off, it serves its clients from the past for
+// as long as the partition lasts.
+import type { Mutant } from './mutant.ts';
+
+export const z09: Mutant = {
+  id: 'Z09',
+  title: 'the leader never steps down on a lost quorum',
+  source: 'zombie leaders; ZooKeeper internals, "Leader activation"',
+  guarantee: 'a leader without a quorum stops serving within syncLimit ticks',
+  masks: 'none',
+  patches: [
+    {
+      file: 'coordinator/zab/leader.ts',
+      find: 'if (1 + this.syncedFollowers < quorumOf(this.#context.config)) {',
+      replace: 'if (1 + this.syncedFollowers < 0) {',
+    },
+  ],
+};

@@ -1,0 +1,18 @@
+// Z31: a write counts as durable once it is handed to the operating system, without fsync. A power loss
+// takes acknowledged writes with it.
+import type { Mutant } from './mutant.ts';
+
+export const z31: Mutant = {
+  id: 'Z31',
+  title: 'acknowledged before fsync',
+  source: 'forceSync=no (ZooKeeper); NATS #7564',
+  guarantee: 'an acknowledged write survives a power loss of a minority',
+  masks: 'none; a kill does not show it, only a power loss does',
+  patches: [
+    {
+      file: 'coordinator/storage/log-writer.ts',
+      find: 'else if (header === null) fs.fdatasync(fd, finish);',
+      replace: 'else if (header === null) setImmediate(finish, null);',
+    },
+  ],
+};

@@ -1,0 +1,18 @@
+// Z55: a server accepts a client that has seen more than it has. A client that moves to a lagging server
+// then goes back in time.
+import type { Mutant } from './mutant.ts';
+
+export const z55: Mutant = {
+  id: 'Z55',
+  title: 'the handshake does not refuse a client that is ahead',
+  source: 'lastZxidSeen; ClickHouse Keeper before 25.12 (#90016)',
+  guarantee: 'within a session reply zxids never decrease, across servers too',
+  masks: 'none',
+  patches: [
+    {
+      file: 'coordinator/server/front.ts',
+      find: 'if (lastZxidSeen > lastApplied || sessionId > BigInt(lastApplied)) {',
+      replace: 'if (sessionId < 0n) {',
+    },
+  ],
+};
