@@ -7,6 +7,7 @@ import type { Mutant } from '../mutants/mutant.ts';
 import type { ClusterDriver } from './cluster.ts';
 import { BadArguments, lookUp } from './names.ts';
 import type { Registry } from './registry-types.ts';
+import { drawSwarm } from './swarm/draw.ts';
 import type { System } from './system.ts';
 
 /** A run as asked for. */
@@ -24,6 +25,8 @@ export interface RunRequest {
   seed?: number;
   mutant?: string;
   name?: string;
+  /** Simulator: everything but the seed is drawn from the seed. */
+  swarm?: boolean;
 }
 
 /** A run resolved: its configuration and the plug-ins that it names. */
@@ -78,6 +81,10 @@ export function formatDuration(ms: number): string {
 
 /** The command that runs the same again. */
 export function reproduction(config: RunConfig): string {
+  if (config.name === 'swarm') {
+    const mutant = config.mutant === undefined ? '' : ` --mutant ${config.mutant}`;
+    return `npx chaos run --cluster sim --swarm --seed ${config.seed}${mutant}`;
+  }
   const options: [string, string | number][] = [
     ['system', config.system],
     ['workload', config.workload],
@@ -145,11 +152,35 @@ export async function resolveRun(
     recoveryMsMax: RECOVERY_MS_MAX,
     eventLevel: 'all',
   };
+  if (request.swarm === true) return swarmRun(config.seed, driver, mutant, registry);
   const resolved: ResolvedRun = { config, system, workload, nemesis, driver };
   if (mutant !== undefined) {
     config.mutant = mutant.id;
     resolved.mutant = mutant;
   }
+  return resolved;
+}
+
+/** A swarm seed as a run. Throws BadArguments on another cluster than the simulator. */
+function swarmRun(
+  seed: number,
+  driver: ClusterDriver,
+  mutant: Mutant | undefined,
+  registry: Registry,
+): ResolvedRun {
+  if (driver.kind !== 'sim') {
+    throw new BadArguments(`--swarm needs --cluster sim, got ${driver.kind}`);
+  }
+  const config = drawSwarm(seed, mutant === undefined ? {} : { mutant: mutant.id });
+  const byName = (entry: { name: string }) => entry.name;
+  const resolved: ResolvedRun = {
+    config,
+    system: lookUp('system', config.system, registry.systems, byName),
+    workload: lookUp('workload', config.workload, registry.workloads, byName),
+    nemesis: lookUp('nemesis', config.nemesis, registry.nemeses, byName),
+    driver,
+  };
+  if (mutant !== undefined) resolved.mutant = mutant;
   return resolved;
 }
 

@@ -26,6 +26,8 @@ export interface RunConfig {
   workloadOptions: Record<string, number | string | boolean>;
   /** Options of the nemesis, if it has any: a schedule given instead of drawn. */
   nemesisOptions?: Record<string, number | string | boolean>;
+  /** Options of the cluster: latency, loss and re-chunking of a simulated network. */
+  clusterOptions?: Record<string, number>;
   /** Bounds that verdicts refer to. */
   recoveryMsMax: number;
   eventLevel: 'off' | 'state' | 'all';

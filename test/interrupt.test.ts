@@ -11,7 +11,6 @@ import {
   chaos,
   type Ended,
   foreignFiles,
-  type Kind,
   LiveRun,
   lastObject,
   NOTHING,
@@ -72,7 +71,12 @@ function freshFolder(): string {
 
 let names = 0;
 
-function begin(folder: string, kind: Kind, options: readonly string[], user?: User): LiveRun {
+function begin(
+  folder: string,
+  kind: LiveRun['kind'],
+  options: readonly string[],
+  user?: User,
+): LiveRun {
   const run = new LiveRun(folder, kind, `run-${names++}`, options, user);
   runs.push(run);
   return run;
@@ -124,7 +128,7 @@ function otherUser(): User {
   return { uid: 65_534, gid: existsSync(socket) ? statSync(socket).gid : 65_534 };
 }
 
-function tests(kind: Kind): void {
+function tests(kind: LiveRun['kind']): void {
   const all = long || kind === 'local';
   const moments = all ? MOMENTS : MOMENTS.filter((moment) => moment.long === undefined);
 
@@ -204,10 +208,17 @@ function tests(kind: Kind): void {
   });
 }
 
-for (const driver of clusterDrivers) {
+test('Ctrl-C in the simulator: judged, reported', async () => {
+  const run = begin(freshFolder(), 'sim', ['--time-limit', '1h']);
+  await run.awaits('its history', () => run.dir !== undefined && existsSync(`${run.dir}/run.json`));
+  run.kill('SIGINT');
+  await expectOrderlyEnd(run, await run.ended);
+});
+
+for (const driver of clusterDrivers.filter(({ kind }) => kind !== 'sim')) {
   const found = await driver.available();
   describe(`interrupted runs on ${driver.kind}`, () => {
-    if (found.ok) tests(driver.kind as Kind);
+    if (found.ok) tests(driver.kind);
     else {
       const missing = `${found.reason}; ${found.remedy}`;
       test.skipIf(!inCi)(`cluster ${driver.kind} is available (${missing})`, () => {

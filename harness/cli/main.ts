@@ -13,6 +13,7 @@ import { doctorCommand } from './doctor.ts';
 import { listCommand } from './list-command.ts';
 import { runName, timeLimit, wholeNumber } from './options.ts';
 import { runCommand } from './run-command.ts';
+import { type SeedsRequest, seedRange, seedsCommand } from './seeds-command.ts';
 import type { Terminal } from './terminal.ts';
 import { cleanCommand, upCommand } from './up-command.ts';
 
@@ -40,6 +41,28 @@ interface RunFlags {
   mutant?: string;
   name?: string;
   json?: boolean;
+  swarm?: boolean;
+  seeds?: { from: number; to: number };
+  jobs?: number;
+  keepGoing?: boolean;
+}
+
+/** What of a run's flags a swarm is limited to: those that were given. */
+function seedsRequest(flags: RunFlags, command: Command): SeedsRequest {
+  if (flags.cluster !== 'sim') {
+    throw new BadArguments('--seeds needs --cluster sim: only there a run is cheap and exact');
+  }
+  const { from, to } = flags.seeds ?? { from: 1, to: 1 };
+  const given = (name: string) => command.getOptionValueSource(name) === 'cli';
+  return {
+    from,
+    to,
+    keepGoing: flags.keepGoing === true,
+    ...(flags.jobs === undefined ? {} : { jobs: flags.jobs }),
+    ...(flags.mutant === undefined ? {} : { mutant: flags.mutant }),
+    ...(given('workload') ? { workload: flags.workload } : {}),
+    ...(given('nodes') ? { nodes: flags.nodes } : {}),
+  };
 }
 
 const nodes = wholeNumber('--nodes', 1, 9);
@@ -63,7 +86,10 @@ function defineRun(program: Command, { terminal, registry, timing }: Surrounding
     .option('--system <name>', 'system to test', 'coordinator')
     .option('--workload <name>', 'what the clients do', 'register')
     .option('--nemesis <name>', 'what is broken; `chaos list nemeses`', 'partition-leader')
-    .option('--cluster <kind>', 'docker or local (default: docker where a daemon answers)')
+    .option(
+      '--cluster <kind>',
+      'docker, local or sim (default: docker where a daemon answers, else local)',
+    )
     .option('--nodes <n>', 'servers, 1 to 9', nodes, 3)
     .addOption(
       new Option('--time-limit <time>', 'length of the fault phase, 1s to 24h')
@@ -84,9 +110,17 @@ function defineRun(program: Command, { terminal, registry, timing }: Surrounding
       'folder in the store (default: from system, workload, nemesis)',
       runName,
     )
+    .option('--swarm', 'sim: let the seed draw size, timeouts, load and faults')
+    .option('--seeds <range>', 'sim: run many swarm seeds on all cores, e.g. 1..500', seedRange)
+    .option('--jobs <n>', 'sim: processes for --seeds', wholeNumber('--jobs', 1, 256))
+    .option('--keep-going', 'sim: do not stop at the first seed that fails')
     .option('--json', JSON_HELP)
     .addHelpText('after', RUN_HELP)
-    .action(async (flags: RunFlags) => {
+    .action(async (flags: RunFlags, command: Command) => {
+      if (flags.seeds !== undefined) {
+        done(await seedsCommand(seedsRequest(flags, command), flags.json === true, terminal));
+        return;
+      }
       const { timeLimit: timeLimitMs, rate: ratePerSecond, json, ...rest } = flags;
       const request: RunRequest = { ...rest, timeLimitMs, ratePerSecond };
       done(await runCommand(request, json === true, terminal, registry, timing));

@@ -44,8 +44,8 @@ const majority = Math.floor(names.length / 2) + 1;
 
 fs.mkdirSync('/data', { recursive: true });
 const file = fs.openSync(LOG, 'a+');
-fs.fsyncSync(fs.openSync('/', 'r'));
-fs.fsyncSync(fs.openSync('/data', 'r'));
+syncFolder('/');
+syncFolder('/data');
 
 const log: Entry[] = [];
 /** Where in the file each entry ends. */
@@ -92,13 +92,19 @@ async function flush(): Promise<void> {
   return flushing;
 }
 
+function syncFolder(path: string): void {
+  const folder = fs.openSync(path, 'r');
+  fs.fsyncSync(folder);
+  fs.closeSync(folder);
+}
+
 function saveVote(): void {
   const draft = fs.openSync(`${VOTE}.new`, 'w');
   fs.writeSync(draft, JSON.stringify({ term, votedFor }));
   fs.fsyncSync(draft);
   fs.closeSync(draft);
   fs.renameSync(`${VOTE}.new`, VOTE);
-  fs.fsyncSync(fs.openSync('/data', 'r'));
+  syncFolder('/data');
 }
 
 // ---- who is the primary ----------------------------------------------------------------------

@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import Docker from 'dockerode';
 import type { RunJson } from '../../harness/cli/run-command.ts';
+import type { Cluster } from '../../harness/cluster.ts';
 import { formatStamp, stampOf } from '../../harness/clusters/owner.ts';
 import { readHistory } from '../../harness/store.ts';
 
@@ -14,7 +15,7 @@ const CHAOS = fileURLToPath(new URL('../../harness/cli/bin.js', import.meta.url)
 const UNTIL_MS = 50_000;
 const POLL_MS = 20;
 
-export type Kind = 'docker' | 'local';
+type Kind = Cluster['kind'];
 
 /** Who runs the command; undefined: the user of the test. */
 export interface User {
@@ -168,7 +169,7 @@ export class LiveRun extends Command {
   /** What the machine holds of this run just now. */
   async remains(): Promise<Remains> {
     const processes = processesNaming(this.#shelf);
-    if (this.kind === 'local') return { ...NOTHING, processes };
+    if (this.kind !== 'docker') return { ...NOTHING, processes };
     const docker = new Docker();
     const filters = { label: ['chaos=1', `chaos.owner=${this.owner}`] };
     const [containers, networks] = await Promise.all([

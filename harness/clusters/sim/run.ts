@@ -54,7 +54,7 @@ export async function simulateRun(
   signal?: AbortSignal,
 ): Promise<SimulatedRun> {
   const [server, harness] = await Promise.all([serverProgram(mutant), harnessProgram()]);
-  const sim = simulate({ seed: config.seed });
+  const sim = simulate({ seed: config.seed, network: config.clusterOptions ?? {} });
   const errors: string[] = [];
   let history = '';
   let over = false;

@@ -1,0 +1,82 @@
+// One simulated run, judged: what a worker does with a seed, and what a shrinker does with every
+// candidate. The run's folder is kept only when there is something to look at.
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { RunConfig, RunInfo } from '../../history/run-record.ts';
+import type { Outcome } from '../../history/verdict.ts';
+import { simulateRun } from '../clusters/sim/run.ts';
+import { TIMING } from '../interpreter.ts';
+import { judge } from '../judge.ts';
+import { registry } from '../registry.ts';
+import { checkersOf } from '../registry-types.ts';
+import { loadRecord } from '../store.ts';
+
+/** What a run came to, small enough to be passed between processes. */
+export interface SeedResult {
+  seed: number;
+  outcome: Outcome;
+  exit: number;
+  /** Checkers that did not say valid, with the first anomaly or the reason. */
+  findings: { checker: string; outcome: Outcome; why: string }[];
+  errors: string[];
+  ops: { ok: number; fail: number; info: number };
+  faults: { injected: number; verified: number };
+  /** Synchronisations by mode: a check of what never happened is vacuous. */
+  syncs: { diff: number; trunc: number; snap: number };
+  trace: string;
+  events: number;
+  virtualMs: number;
+  wallMs: number;
+}
+
+/** Least evidence for a seed to count. */
+const COUNTS = { virtualMs: 60_000, verifiedFaults: 3, acknowledged: 1_000 };
+
+/** Whether a seed did enough to count as one. */
+export function counts(result: SeedResult): boolean {
+  return (
+    result.virtualMs >= COUNTS.virtualMs &&
+    result.faults.verified >= COUNTS.verifiedFaults &&
+    result.ops.ok >= COUNTS.acknowledged
+  );
+}
+
+/** Runs and judges a configuration in the simulator, leaving nothing behind. */
+export async function runSeed(config: RunConfig): Promise<SeedResult> {
+  const startedMs = performance.now();
+  const dir = mkdtempSync(join(tmpdir(), 'chaos-seed-'));
+  try {
+    mkdirSync(join(dir, 'nodes'));
+    const mutant = registry.mutants.find(({ id }) => id === config.mutant);
+    const { timeLimitMs: faultsMs, recoveryMsMax } = config;
+    const run = await simulateRun(config, { ...TIMING, faultsMs, recoveryMsMax }, mutant, dir);
+    const record = loadRecord(dir, { config } as RunInfo);
+    const checkers = checkersOf(registry, config.system, config.workload);
+    const circumstances = { errors: run.errors, interrupted: false };
+    const { results, runErrors, checkerErrors } = await judge(record, checkers, circumstances);
+    const findings = results.verdicts
+      .filter(({ outcome }) => outcome !== 'valid')
+      .map(({ checker, outcome, anomalies, reason }) => {
+        return { checker, outcome, why: anomalies[0]?.why ?? reason ?? '' };
+      });
+    const syncs = { diff: 0, trunc: 0, snap: 0 };
+    for (const event of record.nodeEvents) if (event.ev === 'syncStart') syncs[event.mode] += 1;
+    return {
+      seed: config.seed,
+      outcome: results.outcome,
+      exit: results.exit,
+      findings,
+      errors: [...runErrors, ...checkerErrors],
+      ops: results.ops,
+      faults: results.faults,
+      syncs,
+      trace: run.trace.hash,
+      events: run.trace.events,
+      virtualMs: run.virtualMs,
+      wallMs: performance.now() - startedMs,
+    };
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
