@@ -4,12 +4,13 @@ import type { NodeEvent } from '../history/node-event.ts';
 import { formatZxid, zxidEpoch } from '../history/node-event.ts';
 import type { Findings } from './evidence.ts';
 import { nameEvent, upperBound } from './evidence.ts';
-import type { NodeLog, SyncStartEvent } from './node-log.ts';
+import type { Records } from './log-difference.ts';
+import { difference, isHidden } from './log-difference.ts';
+import type { SyncStartEvent } from './node-log.ts';
 import { ServerReplay } from './server-replay.ts';
 import type { ServerView, ZabView } from './zab-view.ts';
 
 type EventOf<K extends NodeEvent['ev']> = Extract<NodeEvent, { ev: K }>;
-type Records = Pick<NodeLog, 'zxids' | 'hashes' | 'hidden'>;
 
 /** One synchronisation as its leader began it, with a copy of the leader's log at that moment. */
 export interface SentSync {
@@ -343,41 +344,4 @@ class Learner {
       event,
     );
   }
-}
-
-function isHidden(log: Records, zxid: number): boolean {
-  return log.hidden.some((range) => zxid > range.from && zxid <= range.to);
-}
-
-/** How a learner's log differs from its leader's up to `to`; both may have ranges never seen. */
-function difference(
-  own: Records,
-  leaders: Records,
-  to: number,
-  findings: Findings,
-): string | undefined {
-  let i = 0;
-  let j = 0;
-  const ownEnd = upperBound(own.zxids, to);
-  const leadersEnd = upperBound(leaders.zxids, to);
-  while (i < ownEnd || j < leadersEnd) {
-    const mine = i < ownEnd ? (own.zxids[i] as number) : Number.POSITIVE_INFINITY;
-    const theirs = j < leadersEnd ? (leaders.zxids[j] as number) : Number.POSITIVE_INFINITY;
-    if (mine < theirs) {
-      if (!isHidden(leaders, mine)) return `has ${formatZxid(mine)}, which its leader has not`;
-      i++;
-    } else if (theirs < mine) {
-      if (!isHidden(own, theirs)) return `lacks ${formatZxid(theirs)}, which its leader has`;
-      j++;
-    } else {
-      findings.count('recordsCompared');
-      const [a, b] = [own.hashes[i], leaders.hashes[j]];
-      if (a !== undefined && b !== undefined && a !== b) {
-        return `has another transaction than its leader at ${formatZxid(mine)}`;
-      }
-      i++;
-      j++;
-    }
-  }
-  return undefined;
 }

@@ -17,7 +17,7 @@ export interface FaultRecovery {
   id: number;
   kind: FaultKind;
   /**
-   * From the fault in place to the first acknowledged write or cas that was invoked after that, by
+   * From the fault in place to the first acknowledged write of any kind that was invoked after that, by
    * whichever server: how long nothing could be written. If none came before the heal it runs on.
    */
   recoveryMs: number | null;

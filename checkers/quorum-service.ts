@@ -15,6 +15,7 @@ import {
 import type { Span } from './isolation.ts';
 import { withoutLeader, withoutQuorum } from './isolation.ts';
 import { eventsOf, nameOp } from './observations.ts';
+import { withoutRefusedStarts } from './refused-starts.ts';
 
 const NAME = 'quorum-service';
 const GUARANTEE =
@@ -63,7 +64,8 @@ interface Judging {
 export const quorumService: Checker = {
   name: NAME,
   guarantee: GUARANTEE,
-  check(run): Verdict {
+  check(given): Verdict {
+    const run = withoutRefusedStarts(given);
     const gap = nodeLogProblem(run);
     if (gap !== undefined) return unknownVerdict(NAME, GUARANTEE, gap);
     const boundNs = serviceBoundNs(run.config);

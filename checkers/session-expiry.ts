@@ -44,9 +44,13 @@ export function judgeExpiries(
       const known = first.get(event.session);
       if (known === undefined || event.t < known.t) first.set(event.session, event);
       byLeader(event, led, ledger, skewed.has(node), findings);
-      if (skewed.has(node)) continue;
-      const ops = bySession.get(event.session) ?? [];
-      if (led !== undefined) afterTouches(event, led.epoch, ops, findings);
+      if (skewed.has(node) || led === undefined) continue;
+      // What belongs to another epoch was said to another leader, and a deposed one expires nobody.
+      const { epoch } = led;
+      const ops = (bySession.get(event.session) ?? []).filter(
+        (op) => zxidEpoch(op.completion?.zxid ?? 0) === epoch,
+      );
+      afterTouches(event, ops, findings);
       afterReads(run, event, ops, findings);
     }
   }
@@ -106,18 +110,11 @@ function byLeader(
   );
 }
 
-/**
- * The leader got the write after it was invoked, so its silence cannot have begun before that. A write
- * of another epoch was another leader's; what a deposed one lets expire is never committed.
- */
-function afterTouches(event: Expiry, epoch: number, ops: readonly Op[], findings: Findings): void {
+/** The leader got the write after it was invoked, so its silence cannot have begun before that. */
+function afterTouches(event: Expiry, ops: readonly Op[], findings: Findings): void {
   const earliest = event.t - event.timeoutMs * 1e6 + ROUNDING_NS;
   const touch = ops.find(
-    (op) =>
-      TOUCHES.has(op.f) &&
-      op.invokeTime > earliest &&
-      op.invokeTime < event.t &&
-      zxidEpoch(op.completion?.zxid ?? 0) === epoch,
+    (op) => TOUCHES.has(op.f) && op.invokeTime > earliest && op.invokeTime < event.t,
   );
   findings.count('expiriesAgainstWrites');
   if (touch !== undefined) early(event, touch, findings);

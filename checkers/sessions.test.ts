@@ -349,6 +349,14 @@ describe('the history alone', () => {
 });
 
 describe('what a kill kept from the logs', () => {
+  test('a server that only said why it would not start makes nobody’s log worthless', async () => {
+    const run = sessionScript(8).record();
+    const t = (run.nodeEvents.at(-1)?.t ?? 0) + 1;
+    const refusal: NodeEvent = { t, node: 'n1', inc: 9, seq: 0, ev: 'stop', reason: 'no snapshot' };
+    run.nodeEvents.push(refusal);
+    expect(await sessions.check(run)).toMatchObject({ outcome: 'valid', anomalies: [] });
+  });
+
   test('a transaction that nobody told of puts looks in doubt, not servers', async () => {
     const run = altered(sessionScript(8).record(), (events) => {
       const made = eventsOfKind(events, 'ephemeralCreated')[0];

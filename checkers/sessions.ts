@@ -3,6 +3,7 @@
 import type { Checker, RunRecord } from '../history/run-record.ts';
 import type { Verdict } from '../history/verdict.ts';
 import { Findings, levelProblem, nodeLogProblem, phaseStarts, unknownVerdict } from './evidence.ts';
+import { withoutRefusedStarts } from './refused-starts.ts';
 import { judgeExpiries } from './session-expiry.ts';
 import type { Ledger } from './session-ledger.ts';
 import { sessionLedger } from './session-ledger.ts';
@@ -28,7 +29,8 @@ const EXPIRY_SLACK_MS = 1_000;
 export const sessions: Checker = {
   name: NAME,
   guarantee: GUARANTEE,
-  check(run): Verdict {
+  check(given): Verdict {
+    const run = withoutRefusedStarts(given);
     const gap = nodeLogProblem(run) ?? levelProblem(run);
     if (gap !== undefined) return unknownVerdict(NAME, GUARANTEE, gap);
     const findings = new Findings();
@@ -66,7 +68,8 @@ function thinEvidence({ evidence }: Findings): string | undefined {
 
 /**
  * A session ends because its client asked or because the leader let it expire. Only where the workload
- * records every close it asks for can a close without either be proven.
+ * records every close it asks for can a close without either be proven, and only for its own sessions:
+ * the harness, too, may open one and close it.
  */
 function closedByNobody(
   run: RunRecord,
@@ -78,10 +81,11 @@ function closedByNobody(
   // An unfinished close does not say of which session it was.
   if (closes.length === 0 || closes.some((op) => op.completion === undefined)) return;
   const asked = new Set(closes.map((op) => op.completion?.session));
+  const clients = new Set(run.ops.map((op) => op.completion?.session));
   const { proposals } = zabView(run);
   for (const { id, closed } of ledger.sessions.values()) {
     // Without its leader's word on the proposal, the word on the expiry may be lost as well.
-    if (closed === undefined || !proposals.has(closed.zxid)) continue;
+    if (closed === undefined || !clients.has(id) || !proposals.has(closed.zxid)) continue;
     findings.count('closesExplained');
     if (asked.has(id) || expired.has(id)) continue;
     findings.addNodeAnomaly(

@@ -17,6 +17,7 @@ import {
 import type { Synchronisations } from './learner-replay.ts';
 import { judgeLearner, syncsOf } from './learner-replay.ts';
 import type { NodeLog, SyncStartEvent } from './node-log.ts';
+import { withoutRefusedStarts } from './refused-starts.ts';
 import { ServerReplay } from './server-replay.ts';
 import type { ServerView, ZabView } from './zab-view.ts';
 import { zabView } from './zab-view.ts';
@@ -29,7 +30,8 @@ const GUARANTEE =
 export const synchronisation: Checker = {
   name: NAME,
   guarantee: GUARANTEE,
-  check(run): Verdict {
+  check(given): Verdict {
+    const run = withoutRefusedStarts(given);
     const gap = nodeLogProblem(run) ?? levelProblem(run);
     if (gap !== undefined) return unknownVerdict(NAME, GUARANTEE, gap);
     const findings = new Findings();

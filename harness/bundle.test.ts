@@ -22,7 +22,7 @@ writeFileSync(join(root, 'server', 'unused.ts'), 'export const unused = 1;\n');
 const options = { entry: 'server/main.ts', name: 'server', root };
 
 function mutant(...patches: Patch[]): Mutant {
-  const words = { title: '', source: '', guarantee: '', masks: '' };
+  const words = { title: '', source: '', guarantee: '', masks: '', seenBy: [] };
   return { id: 'Z0', ...words, patches };
 }
 

@@ -171,16 +171,25 @@ function swarmRun(
   if (driver.kind !== 'sim') {
     throw new BadArguments(`--swarm needs --cluster sim, got ${driver.kind}`);
   }
-  const config = drawSwarm(seed, mutant === undefined ? {} : { mutant: mutant.id });
+  return swarmResolved(
+    drawSwarm(seed, mutant === undefined ? {} : { mutant: mutant.id }),
+    registry,
+  );
+}
+
+/** A complete configuration of a simulated run with the plug-ins that it names. */
+export function swarmResolved(config: RunConfig, registry: Registry): ResolvedRun {
   const byName = (entry: { name: string }) => entry.name;
   const resolved: ResolvedRun = {
     config,
     system: lookUp('system', config.system, registry.systems, byName),
     workload: lookUp('workload', config.workload, registry.workloads, byName),
     nemesis: lookUp('nemesis', config.nemesis, registry.nemeses, byName),
-    driver,
+    driver: lookUp('cluster', config.cluster, registry.drivers, (driver) => driver.kind),
   };
-  if (mutant !== undefined) resolved.mutant = mutant;
+  if (config.mutant !== undefined) {
+    resolved.mutant = lookUp('mutant', config.mutant, registry.mutants, (each) => each.id);
+  }
   return resolved;
 }
 

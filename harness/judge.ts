@@ -2,6 +2,7 @@
 // The same record gives the same results, during a run and years later.
 import { build } from 'hdr-histogram-js';
 import { recoveryPerFault } from '../checkers/liveness.ts';
+import { withoutRefusedStarts } from '../checkers/refused-starts.ts';
 import type { Op } from '../history/op.ts';
 import type { Checker, RunRecord, RunResults } from '../history/run-record.ts';
 import { EXIT, type Verdict, worstExit, worstOutcome } from '../history/verdict.ts';
@@ -34,11 +35,13 @@ export async function judge(
   const runErrors = new Set([...circumstances.errors, ...faultErrors(record)]);
   const checkerErrors: string[] = [];
   const verdicts: Verdict[] = [];
+  // A server that says why it will not start has a log of one word, which is no damage.
+  const seen = withoutRefusedStarts(record);
   for (const checker of checkers) {
     // A second Ctrl-C must be heard between two checkers, each of which may take long.
     await new Promise((turn) => setImmediate(turn));
     try {
-      verdicts.push(await checker.check(record));
+      verdicts.push(await checker.check(seen));
     } catch (error) {
       const reason = `the checker failed: ${errorLine(error)}`;
       checkerErrors.push(`checker ${checker.name} failed: ${errorLine(error)}`);

@@ -18,6 +18,8 @@ export interface Mutant {
   source: string;
   /** The guarantee that must be found broken. */
   guarantee: string;
+  /** Checkers that see that guarantee broken; another's word alone does not count as found. */
+  seenBy: readonly string[];
   /** What else in the server would hide the bug and is patched too; empty when nothing does. */
   masks: string;
   patches: Patch[];

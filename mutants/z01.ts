@@ -7,6 +7,7 @@ export const z01: Mutant = {
   title: 'the vote order drops the zxid',
   source: 'FastLeaderElection.totalOrderPredicate (ZooKeeper)',
   guarantee: 'a leader holds every transaction committed in earlier epochs',
+  seenBy: ['election', 'no-rollback'],
   masks: `the leader's own check in discovery that no counted history is newer; patched too`,
   patches: [
     {

@@ -7,6 +7,7 @@ export const z03: Mutant = {
   title: 'a quorum is half of the voters instead of more than half',
   source: 'split brain: Sentinel, Exhibitor',
   guarantee: 'at most one established leader an epoch; acknowledged writes survive',
+  seenBy: ['election'],
   masks: 'none',
   patches: [
     {

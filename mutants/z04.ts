@@ -7,6 +7,7 @@ export const z04: Mutant = {
   title: 'acceptedEpoch is not persisted',
   source: 'ZOOKEEPER-1291, ZOOKEEPER-2307',
   guarantee: 'an epoch is proposed by one leader only; acceptedEpoch never goes back',
+  seenBy: ['election'],
   masks:
     'the check at start that currentEpoch is not above acceptedEpoch, and that the log is not; patched too',
   patches: [

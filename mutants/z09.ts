@@ -7,6 +7,7 @@ export const z09: Mutant = {
   title: 'the leader never steps down on a lost quorum',
   source: 'zombie leaders; ZooKeeper internals, "Leader activation"',
   guarantee: 'a leader without a quorum stops serving within syncLimit ticks',
+  seenBy: ['quorum-service', 'sessions'],
   masks: 'none',
   patches: [
     {

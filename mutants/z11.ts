@@ -7,6 +7,7 @@ export const z11: Mutant = {
   title: 'NEWLEADER is acknowledged before the synchronised transactions are logged',
   source: 'ZOOKEEPER-3911',
   guarantee: 'an established leader rests on logs that a quorum has on disk',
+  seenBy: ['log', 'synchronisation', 'election', 'no-rollback'],
   masks: 'the check that the log ends where NEWLEADER says; patched too',
   patches: [
     {

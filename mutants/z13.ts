@@ -7,6 +7,7 @@ export const z13: Mutant = {
   title: 'currentEpoch is persisted before the synchronised transactions',
   source: 'ZOOKEEPER-4643, ZOOKEEPER-4785',
   guarantee: 'a server votes with the history it has',
+  seenBy: ['synchronisation', 'election'],
   masks: 'none',
   patches: [
     {

@@ -7,6 +7,7 @@ export const z19: Mutant = {
   title: 'the last processed zxid is set from the DIFF before the transactions are applied',
   source: 'ZOOKEEPER-2355',
   guarantee: 'equal zxid means equal state',
+  seenBy: ['state-digest', 'sessions'],
   masks:
     'none; in this design the state carries its own zxid, so the change that breaks the rule is to set that',
   patches: [

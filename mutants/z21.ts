@@ -7,6 +7,7 @@ export const z21: Mutant = {
   title: `a follower's unknown last zxid is answered by DIFF without TRUNC`,
   source: 'ZOOKEEPER-1154',
   guarantee: 'all servers log and apply the same transactions',
+  seenBy: ['log', 'state-digest', 'synchronisation'],
   masks: 'none',
   patches: [
     {

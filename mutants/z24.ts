@@ -7,6 +7,7 @@ export const z24: Mutant = {
   title: 'the state keeps an uncommitted tail that TRUNC removed from the log',
   source: 'ZOOKEEPER-1549, ZOOKEEPER-4837, ZOOKEEPER-2832',
   guarantee: 'equal zxid means equal state',
+  seenBy: ['state-digest', 'log', 'synchronisation'],
   masks: `the learner's refusal to truncate below what it applied; patched too`,
   patches: [
     {

@@ -7,6 +7,7 @@ export const z25: Mutant = {
   title: 'a gap between computing the DIFF and joining the stream of proposals',
   source: 'ZOOKEEPER-962',
   guarantee: 'logs are contiguous within an epoch',
+  seenBy: ['log', 'state-digest', 'no-rollback', 'synchronisation'],
   masks:
     'the checks of contiguity in memory, log and state (enforceContinuousProposal); patched too',
   patches: [

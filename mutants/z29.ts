@@ -7,6 +7,7 @@ export const z29: Mutant = {
   title: 'commit without a quorum: the leader counts its own fsync as enough',
   source: 'Zab, the commit rule (Junqueira, Reed, Serafini: Zab, DSN 2011); I-Z9',
   guarantee: 'an acknowledged write is on the disks of a quorum and never rolls back',
+  seenBy: ['log', 'no-rollback', 'linearizable'],
   masks: 'none: the leader notices its isolation only after syncLimit, and commits until then',
   patches: [
     {

@@ -7,6 +7,7 @@ export const z31: Mutant = {
   title: 'acknowledged before fsync',
   source: 'forceSync=no (ZooKeeper); NATS #7564',
   guarantee: 'an acknowledged write survives a power loss of a minority',
+  seenBy: ['no-rollback', 'log', 'linearizable'],
   masks: 'none; a kill does not show it, only a power loss does',
   patches: [
     {

@@ -7,7 +7,8 @@ export const z40: Mutant = {
   title: 'a create is admitted after the close of its session',
   source: 'ZOOKEEPER-1208',
   guarantee: 'no ephemeral node of a session appears after its close',
-  masks: `the state's own check that the owner of an ephemeral node is open; patched too`,
+  seenBy: ['sessions'],
+  masks: `the state's own checks that an owner is open and that only an open session is closed; patched`,
   patches: [
     {
       file: 'coordinator/tree/overlay.ts',
@@ -19,6 +20,12 @@ export const z40: Mutant = {
       file: 'coordinator/tree/data-tree.ts',
       find: 'if (owner !== 0 && state.session(owner) === undefined) {',
       replace: 'if (owner < 0) {',
+    },
+    {
+      file: 'coordinator/tree/tree-state.ts',
+      find:
+        'throw new StateError(`expected an open session to close, got 0x$' + '{id.toString(16)}`);',
+      replace: 'return;',
     },
   ],
 };

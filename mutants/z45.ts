@@ -7,6 +7,7 @@ export const z45: Mutant = {
   title: 'a new leader carries old session deadlines',
   source: 'session timers on failover (ZooKeeper, SessionTrackerImpl)',
   guarantee: 'a session never expires before its timeout after the new leader began',
+  seenBy: ['sessions'],
   masks: 'none',
   patches: [
     {

@@ -7,6 +7,7 @@ export const z54: Mutant = {
   title: 'a read bypasses pending writes of its session',
   source: 'ZOOKEEPER-1863',
   guarantee: 'a session sees its own writes; sync then read is linearizable',
+  seenBy: ['session-order', 'linearizable'],
   masks: 'none',
   patches: [
     {

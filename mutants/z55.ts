@@ -7,6 +7,7 @@ export const z55: Mutant = {
   title: 'the handshake does not refuse a client that is ahead',
   source: 'lastZxidSeen; ClickHouse Keeper before 25.12 (#90016)',
   guarantee: 'within a session reply zxids never decrease, across servers too',
+  seenBy: ['session-order', 'sessions'],
   masks: 'none',
   patches: [
     {

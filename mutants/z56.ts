@@ -7,6 +7,7 @@ export const z56: Mutant = {
   title: 'sync answered locally by a follower',
   source: "planted bugs of sync's semantics; I-C5 with sync as a quorum operation",
   guarantee: 'sync + getData returns the latest acknowledged write',
+  seenBy: ['linearizable', 'session-order'],
   masks: 'none: a follower notices its isolation only after syncLimit, and serves until then',
   patches: [
     {

@@ -4,7 +4,7 @@ import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync } fr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { clusterDrivers } from '../harness/clusters/index.ts';
 import type { RunInfo } from '../history/run-record.ts';
 import {
@@ -60,6 +60,9 @@ const inCi = (process.env.CI ?? '') !== '';
 /** Ctrl-C again and again: what comes within half a second is taken for the same one. */
 const IMPATIENCE_MS = 100;
 
+// Five runs at a time, with their servers, on a machine that may have two cores.
+vi.setConfig({ testTimeout: 120_000 });
+
 const folders: string[] = [];
 const runs: LiveRun[] = [];
 
@@ -84,12 +87,12 @@ function begin(
 
 afterAll(async () => {
   // A test that failed may have left one running.
-  for (const run of runs.filter(({ over }) => !over)) run.kill('SIGKILL');
-  await Promise.all(runs.map((run) => run.ended));
-  for (const folder of folders) {
-    await chaos(folder, 'clean');
-    rmSync(folder, { recursive: true, force: true });
+  for (const run of runs.filter(({ over }) => !over)) {
+    run.kill('SIGKILL');
+    await run.ended;
+    await chaos(run.folder, 'clean');
   }
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 });
 
 /** What must hold after Ctrl-C, whenever it came. */

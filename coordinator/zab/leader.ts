@@ -151,9 +151,14 @@ export class Leader {
     if (this.#stopped || this.#learners.get(learner.sid) !== learner) return;
     this.#learners.delete(learner.sid);
     if (this.#phase === 'discovery') this.#acceptedEpochs.delete(learner.sid);
+    this.#checkQuorum(`lost server ${learner.sid}: ${reason}`);
+  }
+
+  /** I-Z16: an established leader without a quorum of learners that serve steps down at once. */
+  #checkQuorum(why: string): void {
     if (this.#phase !== 'established') return;
     if (1 + this.syncedFollowers < quorumOf(this.#context.config)) {
-      this.#leave(`no quorum: lost server ${learner.sid}: ${reason}`);
+      this.#leave(`no quorum: ${why}`);
     }
   }
 
@@ -220,7 +225,9 @@ export class Leader {
     for (const learner of this.#learners.values()) {
       if (learner.phase === 'newLeaderAcked') this.#upToDate(learner);
     }
-    front.serve();
+    // Some that acknowledged may be gone again: their acks count for the log, not for the quorum.
+    this.#checkQuorum('too few that acknowledged are still there');
+    if (!this.#stopped) front.serve();
   }
 
   #upToDate(learner: LearnerHandle): void {

@@ -11,7 +11,9 @@ import { type RunOptions, versions } from '../run.ts';
 import { checkCommand, reportCommand } from './check-command.ts';
 import { doctorCommand } from './doctor.ts';
 import { listCommand } from './list-command.ts';
+import { mutantsCommand } from './mutants-command.ts';
 import { runName, timeLimit, wholeNumber } from './options.ts';
+import { replayCommand, shrinkCommand } from './replay-command.ts';
 import { runCommand } from './run-command.ts';
 import { type SeedsRequest, seedRange, seedsCommand } from './seeds-command.ts';
 import type { Terminal } from './terminal.ts';
@@ -153,6 +155,36 @@ function defineOthers(program: Command, { terminal, registry }: Surroundings, do
     .option('--json', 'as one object on one line')
     .action(async (kind: string | undefined, flags: { json?: boolean }) => {
       done(await listCommand(kind, flags.json === true, terminal, registry));
+    });
+  program
+    .command('replay')
+    .description('repeat a simulated run or a scenario, and prove by its trace that it is the same')
+    .argument('<run>', 'a run (path, name in the store, latest) or a scenario file')
+    .option('--json', JSON_HELP)
+    .action(async (given: string, flags: { json?: boolean }) => {
+      done(await replayCommand(given, flags.json === true, terminal));
+    });
+  program
+    .command('shrink')
+    .description('find the fewest faults and the least load with which a simulated run still fails')
+    .argument('<run>', 'a run (path, name in the store, latest) or a scenario file')
+    .option('--name <name>', 'name of the scenario (default: from the run)', runName)
+    .option('--jobs <n>', 'processes', wholeNumber('--jobs', 1, 256))
+    .option('--json', JSON_HELP)
+    .action(async (given: string, flags: { name?: string; jobs?: number; json?: boolean }) => {
+      const { json, ...rest } = flags;
+      done(await shrinkCommand({ given, ...rest }, json === true, terminal, registry));
+    });
+  program
+    .command('mutants')
+    .description('plant every known bug in turn and let the simulator look for it')
+    .argument('[ids...]', 'only these; `chaos list mutants`')
+    .option('--seeds <n>', 'seeds to try for each', wholeNumber('--seeds', 1, 100_000), 200)
+    .option('--jobs <n>', 'processes', wholeNumber('--jobs', 1, 256))
+    .option('--json', JSON_HELP)
+    .action(async (ids: string[], flags: { seeds: number; jobs?: number; json?: boolean }) => {
+      const { json, ...rest } = flags;
+      done(await mutantsCommand({ ids, ...rest }, json === true, terminal, registry));
     });
   program
     .command('doctor')

@@ -49,6 +49,8 @@ export async function openPage(
   const profile = await mkdtemp(join(tmpdir(), 'chaos-chromium-'));
   const browser = spawn(CHROMIUM, [...FLAGS, `--user-data-dir=${profile}`, 'about:blank'], {
     stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+    // What it leaves in the temporary folder when it is killed goes with its profile.
+    env: { ...process.env, TMPDIR: profile },
   });
   const pipe = new DebuggingPipe(browser);
   const close = async (): Promise<void> => {

@@ -12,7 +12,7 @@ interface Answer {
 
 const PORT = 7000;
 const TIMEOUT_MS = 300;
-const PAUSE_MS_MAX = 20;
+const PAUSE_MS_MAX = 150;
 
 const [all = '', writers = '1'] = process.argv.slice(2);
 const servers = all.split(',');

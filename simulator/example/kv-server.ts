@@ -6,6 +6,7 @@
 // Plain Node, as one writes it: nothing in this file knows that it can be simulated. It has a bug.
 import fs from 'node:fs';
 import net from 'node:net';
+import { promisify } from 'node:util';
 
 interface Entry {
   term: number;
@@ -80,13 +81,12 @@ function recover(): void {
   truncate(log.length);
 }
 
+const fsync = promisify(fs.fsync);
 let flushing: Promise<void> | undefined;
 
 /** Resolves when all that was appended is on disk; writers that come together share one fsync. */
 async function flush(): Promise<void> {
-  flushing ??= new Promise<void>((resolve, reject) => {
-    fs.fsync(file, (error) => (error === null ? resolve() : reject(error)));
-  }).finally(() => {
+  flushing ??= fsync(file).finally(() => {
     flushing = undefined;
   });
   return flushing;
@@ -193,7 +193,7 @@ function propose(entry: Entry, done: (ok: boolean) => void): void {
   waiting.push({ length, done });
   const message = { type: 'append' as const, term, at: length - 1, entries: [entry] };
   for (const socket of backups.values()) send(socket, message);
-  flush().then(() => {
+  void flush().then(() => {
     if (primary && term === entry.term) committed(me, length);
   });
 }
@@ -224,7 +224,10 @@ function handle(message: Message, answer: (answer: Answer) => void): void {
     }
     answer({ term, ok });
   } else if (message.type === 'append') {
-    if (message.term < term) return answer({ term });
+    if (message.term < term) {
+      answer({ term });
+      return;
+    }
     heard();
     for (const [i, entry] of message.entries.entries()) {
       const at = message.at + i;
@@ -232,7 +235,7 @@ function handle(message: Message, answer: (answer: Answer) => void): void {
       if (at === log.length) append(entry);
     }
     const length = message.at + message.entries.length;
-    flush().then(() => answer({ term, length }));
+    void flush().then(() => answer({ term, length }));
   } else if (!primary) {
     answer({ term, ok: false });
   } else if (message.type === 'put') {

@@ -5,7 +5,8 @@ import { loadProgram, type Program, type RandomStream, simulate } from '../index
 
 const SERVERS = ['a', 'b', 'c'];
 const WRITERS = 2;
-const FAULTS_MAX = 6;
+const FAULTS_MIN = 2;
+const FAULTS_MAX = 7;
 const FAULTS_MS = 1_500;
 const FAULT_MS_MAX = 600;
 const AFTER_MS = 200;
@@ -51,23 +52,23 @@ export async function loadPrograms(
 /** The faults of a seed. They are drawn apart from the run, so that one can be left out. */
 export function faultsOf(seed: number): Fault[] {
   const random = simulate({ seed }).random('faults');
-  const count = 1 + random.int(FAULTS_MAX);
+  const count = FAULTS_MIN + random.int(FAULTS_MAX - FAULTS_MIN + 1);
   return Array.from({ length: count }, () => draw(random)).sort((x, y) => x.atMs - y.atMs);
 }
 
 function draw(random: RandomStream): Fault {
   const when = { atMs: 500 + random.int(FAULTS_MS), forMs: 50 + random.int(FAULT_MS_MAX) };
-  const server = () => SERVERS[random.int(SERVERS.length)] ?? '';
+  const first = random.int(SERVERS.length);
+  const host = SERVERS[first] ?? '';
+  const other = SERVERS[(first + 1 + random.int(SERVERS.length - 1)) % SERVERS.length] ?? '';
   switch (random.int(4)) {
     case 0:
     case 1:
-      return { ...when, kind: 'cut', from: server(), to: server() };
+      return { ...when, kind: 'cut', from: host, to: other };
     case 2:
-      return { ...when, kind: 'kill', host: server() };
-    default: {
-      const hosts = random.int(5) === 0 ? SERVERS : [server()];
-      return { ...when, kind: 'power loss', hosts };
-    }
+      return { ...when, kind: 'kill', host };
+    default:
+      return { ...when, kind: 'power loss', hosts: random.int(4) === 0 ? SERVERS : [host] };
   }
 }
 

@@ -12,7 +12,7 @@ import { formatStamp, stampOf } from '../../harness/clusters/owner.ts';
 import { readHistory } from '../../harness/store.ts';
 
 const CHAOS = fileURLToPath(new URL('../../harness/cli/bin.js', import.meta.url));
-const UNTIL_MS = 50_000;
+const UNTIL_MS = 90_000;
 const POLL_MS = 20;
 
 type Kind = Cluster['kind'];
@@ -93,6 +93,7 @@ export const NOTHING: Remains = { containers: [], networks: [], processes: [] };
 /** A run on a real cluster, in a store of `<folder>/store`, under a name of its own. */
 export class LiveRun extends Command {
   readonly kind: Kind;
+  readonly folder: string;
   readonly owner: string;
   /** The run's name has a folder of its own in the store. */
   readonly #shelf: string;
@@ -100,6 +101,7 @@ export class LiveRun extends Command {
   constructor(folder: string, kind: Kind, name: string, options: readonly string[], user?: User) {
     super(folder, ['run', '--json', '--cluster', kind, '--name', name, ...options], user);
     this.kind = kind;
+    this.folder = folder;
     this.#shelf = join(folder, 'store', name);
     this.owner = formatStamp(stampOf(this.child.pid as number));
   }

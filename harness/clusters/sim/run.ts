@@ -4,7 +4,13 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunConfig } from '../../../history/run-record.ts';
 import type { Mutant } from '../../../mutants/mutant.ts';
-import { loadProgram, type Program, simulate } from '../../../simulator/index.ts';
+import {
+  loadProgram,
+  type Program,
+  simulate,
+  type TraceOptions,
+  type TraceSummary,
+} from '../../../simulator/index.ts';
 import { patching, ROOT } from '../../bundle.ts';
 import type { Timing } from '../../interpreter.ts';
 import { FILES } from '../../store.ts';
@@ -39,7 +45,9 @@ function harnessProgram(): Promise<Program> {
 export interface SimulatedRun {
   /** Failures of the run itself. */
   errors: string[];
-  trace: { hash: string; events: number };
+  trace: TraceSummary;
+  /** Lines of the trace that were asked for. */
+  lines: { recorded: string[]; last: string[] };
   /** SHA-256 of the server's and the harness' code. */
   programs: { server: string; harness: string };
   virtualMs: number;
@@ -51,10 +59,15 @@ export async function simulateRun(
   timing: Timing,
   mutant: Mutant | undefined,
   dir: string,
-  signal?: AbortSignal,
+  options: { signal?: AbortSignal; trace?: TraceOptions } = {},
 ): Promise<SimulatedRun> {
+  const { signal, trace } = options;
   const [server, harness] = await Promise.all([serverProgram(mutant), harnessProgram()]);
-  const sim = simulate({ seed: config.seed, network: config.clusterOptions ?? {} });
+  const sim = simulate({
+    seed: config.seed,
+    network: config.clusterOptions ?? {},
+    ...(trace === undefined ? {} : { trace }),
+  });
   const errors: string[] = [];
   let history = '';
   let over = false;
@@ -99,10 +112,10 @@ export async function simulateRun(
     if (events !== null) writeFileSync(join(nodeDir, 'events.jsonl'), events);
     writeFileSync(join(nodeDir, 'log'), `${sim.process(node).output().join('\n')}\n`);
   }
-  const { hash, events } = sim.summary();
   return {
     errors,
-    trace: { hash, events },
+    trace: sim.summary(),
+    lines: { recorded: [...sim.trace.recorded()], last: [...sim.trace.last()] },
     programs: { server: server.hash, harness: harness.hash },
     virtualMs: sim.nowMs,
   };

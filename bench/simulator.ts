@@ -1,0 +1,149 @@
+// How fast the simulator is: messages of an echo a second, and how much faster than the clock three
+// servers run under 200 operations a second. Run with `node bench/simulator.ts`; each round in a fresh
+// process, since one round's memory and compiled code must not help the next.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { simulateRun } from '../harness/clusters/sim/run.ts';
+import { TIMING } from '../harness/interpreter.ts';
+import { registry } from '../harness/registry.ts';
+import type { RunConfig } from '../history/run-record.ts';
+import { loadProgram, simulate } from '../simulator/index.ts';
+
+const ROUNDS = 3;
+const CONNECTIONS = 10;
+const ECHOES = 200_000;
+const LOAD_MS = 60_000;
+const OPS_PER_SECOND = 200;
+const WANTED_RATIO = 20;
+
+interface Round {
+  /** Messages, or virtual ms. */
+  work: number;
+  wallMs: number;
+  /** CPU time of this process, all threads, ms. */
+  cpuMs: number;
+  rssMaxMb: number;
+  heapMb: number;
+  events: number;
+  hash: string;
+}
+
+/** Small messages to and fro on several connections: each side waits for the other. */
+async function echo(): Promise<Pick<Round, 'work' | 'events' | 'hash'>> {
+  const server = await loadProgram({
+    source: `
+      import net from 'node:net';
+      net.createServer((socket) => socket.on('data', (data) => socket.write(data))).listen(1);
+    `,
+  });
+  const client = await loadProgram({
+    source: `
+      import net from 'node:net';
+      for (let i = 0; i < ${CONNECTIONS}; i++) {
+        let left = ${ECHOES / CONNECTIONS};
+        const socket = net.connect(1, 'server', () => socket.write('x'));
+        socket.on('data', () => { if (--left > 0) socket.write('x'); else socket.destroy(); });
+      }
+    `,
+  });
+  const sim = simulate({
+    seed: 1,
+    processes: { server: { program: server }, client: { program: client } },
+  });
+  sim.start('server');
+  await sim.runFor(100);
+  sim.start('client');
+  await sim.runUntil(() => !sim.process('client').running);
+  const { hash, events } = sim.summary();
+  return { work: 2 * ECHOES, hash, events };
+}
+
+async function coordinator(directory: string): Promise<Pick<Round, 'work' | 'events' | 'hash'>> {
+  const config: RunConfig = {
+    name: 'bench',
+    system: 'coordinator',
+    workload: 'register',
+    nemesis: 'none',
+    cluster: 'sim',
+    nodes: ['n1', 'n2', 'n3'],
+    timeLimitMs: LOAD_MS,
+    ratePerSecond: OPS_PER_SECOND,
+    concurrency: 10,
+    seed: 1,
+    systemOptions: { tickTime: 250, initLimit: 20, syncLimit: 6, snapCount: 10_000 },
+    workloadOptions: {
+      ...registry.workloads.find(({ name }) => name === 'register')?.defaultOptions,
+    },
+    recoveryMsMax: 15_000,
+    eventLevel: 'all',
+  };
+  const timing = { ...TIMING, faultsMs: LOAD_MS, recoveryMsMax: config.recoveryMsMax };
+  const run = await simulateRun(config, timing, undefined, directory);
+  if (run.errors.length > 0) throw new Error(run.errors.join('\n'));
+  return { work: run.virtualMs, hash: run.trace.hash, events: run.trace.events };
+}
+
+const MEASURES = { echo, coordinator };
+type Measure = keyof typeof MEASURES;
+
+async function round(measure: Measure): Promise<Round> {
+  const directory = mkdtempSync(join(tmpdir(), 'chaos-bench-'));
+  try {
+    const cpu = process.cpuUsage();
+    const from = performance.now();
+    const done = await MEASURES[measure](directory);
+    const wallMs = performance.now() - from;
+    const { user, system } = process.cpuUsage(cpu);
+    return {
+      ...done,
+      wallMs,
+      cpuMs: (user + system) / 1000,
+      rssMaxMb: process.resourceUsage().maxRSS / 1024,
+      heapMb: process.memoryUsage().heapUsed / 2 ** 20,
+    };
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+function median(values: number[]): number {
+  return values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+}
+
+/** The rounds of one measure; the same seed must have given the same trace in each. */
+function rounds(measure: Measure): Round[] {
+  const all = Array.from({ length: ROUNDS }, (_, i) => {
+    const output = execFileSync(process.execPath, [import.meta.filename, measure], {
+      encoding: 'utf8',
+    });
+    const one = JSON.parse(output) as Round;
+    console.log(
+      `${measure} ${i + 1}: ${Math.round(one.wallMs)} ms, CPU ${Math.round(one.cpuMs)} ms, ` +
+        `${one.events} trace events, at most ${Math.round(one.rssMaxMb)} MB, trace ${one.hash.slice(0, 12)}`,
+    );
+    return one;
+  });
+  const hashes = new Set(all.map(({ hash }) => hash));
+  if (hashes.size !== 1) throw new Error(`expected one trace, got ${[...hashes].join(', ')}`);
+  return all;
+}
+
+const [chosen] = process.argv.slice(2);
+if (chosen === 'echo' || chosen === 'coordinator') {
+  console.log(JSON.stringify(await round(chosen)));
+} else {
+  const messages = median(rounds('echo').map(({ work, wallMs }) => (work / wallMs) * 1000));
+  const runs = rounds('coordinator');
+  const ratio = median(runs.map(({ work, wallMs }) => work / wallMs));
+  const cpuRatio = median(runs.map(({ work, cpuMs }) => work / cpuMs));
+  const rss = median(runs.map(({ rssMaxMb }) => rssMaxMb));
+  const heap = median(runs.map(({ heapMb }) => heapMb));
+  console.log(`median: ${Math.round(messages)} messages/s (echo)`);
+  console.log(
+    `median: ${ratio.toFixed(1)} virtual s in a second, ${cpuRatio.toFixed(1)} in a second of CPU ` +
+      `(wanted: at least ${WANTED_RATIO}); at most ${Math.round(rss)} MB, heap ${Math.round(heap)} MB`,
+  );
+  process.exitCode = ratio >= WANTED_RATIO ? 0 : 1;
+}
