@@ -1,5 +1,6 @@
 // What clients saw of sessions and ephemeral nodes, compared with the servers' own account by zxid, and
 // with itself where it proves a fault alone (I-C7). Wall-clock order plays no part, except for expiry.
+import type { NodeEvent } from '../history/node-event.ts';
 import { formatZxid } from '../history/node-event.ts';
 import type { Op } from '../history/op.ts';
 import type { RunRecord } from '../history/run-record.ts';
@@ -7,6 +8,8 @@ import { type Findings, formatMs, nodeEventRef } from './evidence.ts';
 import { eventsOf, nameOp } from './observations.ts';
 import type { Ledger, NodeLife } from './session-ledger.ts';
 import { lifeAt } from './session-ledger.ts';
+
+type SessionClosed = Extract<NodeEvent, { ev: 'sessionClosed' }>;
 
 /** What `exists` found. */
 interface Existence {
@@ -27,8 +30,9 @@ export function judgeObservations(run: RunRecord, ledger: Ledger, findings: Find
   for (const name of ['existsJudged', 'childrenJudged', 'observationsInDoubt']) {
     findings.count(name, 0);
   }
+  const closed = firstCloses(run);
   for (const op of run.ops) {
-    expiryKnown(op, ledger, findings);
+    expiryKnown(op, closed, ledger, findings);
     if (op.type !== 'ok') continue;
     servedAfterClose(op, ledger, findings);
     if (op.f === 'exists') exists(op, ledger, findings);
@@ -177,14 +181,30 @@ function servedAfterClose(op: Op, ledger: Ledger, findings: Findings): void {
   });
 }
 
+/** The moment each session was first closed by any server: from then on its client may be told. */
+function firstCloses(run: RunRecord): Map<string, SessionClosed> {
+  const first = new Map<string, SessionClosed>();
+  for (const event of run.nodeEvents) {
+    if (event.ev !== 'sessionClosed') continue;
+    const known = first.get(event.session);
+    if (known === undefined || event.t < known.t) first.set(event.session, event);
+  }
+  return first;
+}
+
 /** A client is told of the end of its session only after that is committed. */
-function expiryKnown(op: Op, ledger: Ledger, findings: Findings): void {
+function expiryKnown(
+  op: Op,
+  firstClosed: ReadonlyMap<string, SessionClosed>,
+  ledger: Ledger,
+  findings: Findings,
+): void {
   const { completion } = op;
   const session = completion?.session;
   if (op.type === 'ok' || session === undefined || completion === undefined) return;
   if (!/^SessionExpired\b/.test(completion.error ?? '')) return;
   findings.count('expiriesSeenByClients');
-  const closed = ledger.sessions.get(session)?.closed;
+  const closed = firstClosed.get(session);
   if (closed !== undefined ? closed.t <= completion.time : ledger.dark(0, Infinity)) return;
   const when =
     closed === undefined
