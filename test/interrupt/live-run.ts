@@ -215,9 +215,11 @@ function commandLines(): string[] {
     });
 }
 
-/** The object that a command printed last. */
-export function lastObject({ stdout }: Ended): RunJson {
-  return JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '') as RunJson;
+/** The object that a command printed last. Throws with what it said instead. */
+export function lastObject({ stdout, stderr }: Ended): RunJson {
+  const line = stdout.trimEnd().split('\n').at(-1) ?? '';
+  if (!line.startsWith('{')) throw new Error(`expected an object at the end, got: ${stderr}`);
+  return JSON.parse(line) as RunJson;
 }
 
 /** Files and folders below a folder that belong to somebody else. */
