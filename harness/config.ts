@@ -85,6 +85,9 @@ export function reproduction(config: RunConfig): string {
     const mutant = config.mutant === undefined ? '' : ` --mutant ${config.mutant}`;
     return `npx chaos run --cluster sim --swarm --seed ${config.seed}${mutant}`;
   }
+  if (config.nemesisOptions?.rounds !== undefined) {
+    return `npx chaos replay scenarios/${config.name}.json`;
+  }
   const options: [string, string | number][] = [
     ['system', config.system],
     ['workload', config.workload],

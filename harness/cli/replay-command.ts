@@ -103,10 +103,11 @@ export async function shrinkCommand(
   }
   say(`${roundsOf(config).length} faults, broken: ${checkers.join(', ') || 'the run itself'}`);
   const { jobs } = request;
-  const least = await shrink(config, { checkers, say, ...(jobs === undefined ? {} : { jobs }) });
+  const shrunk = await shrink(config, { checkers, say, ...(jobs === undefined ? {} : { jobs }) });
+  const least = { ...shrunk, name: request.name ?? name };
   const after = await runStored(least, terminal, registry, say);
   const scenario: Scenario = {
-    name: request.name ?? name,
+    name: least.name,
     shows:
       after.run.results.verdicts.flatMap((v) => v.anomalies).at(0)?.why ?? after.errors[0] ?? '',
     brokenThen: checkers,
