@@ -162,7 +162,7 @@ describe('a leader cut off from the others', () => {
     const verdict = await quorumService.check(
       run({ ...succession, n1: left(UNTIL_MS + 100) }, { faults }),
     );
-    expect(verdict).toMatchObject({ outcome: 'valid', evidence: { leftOutForSkew: 1 } });
+    expect(verdict).toMatchObject({ outcome: 'valid', evidence: { leftOutAsBlurred: 1 } });
   });
 });
 

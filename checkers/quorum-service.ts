@@ -27,14 +27,20 @@ const MARGIN_MS = 1_000;
 /** Ticks added outside the simulator: silence is looked for once in a while, not all the time. */
 const MARGIN_TICKS = 2;
 
+/** What a lost packet may be late by on a network that loses some: TCP sends it again, and again. */
+const LOSSY_MS = 1_500;
+
 /**
  * How long a cut-off node may go on, ns: syncLimit ticks, plus one tick in the simulator, where time is
- * exact, or two ticks and a second elsewhere. Undefined when the configuration does not say.
+ * exact but for what is still under way, or two ticks and a second elsewhere. Undefined when the
+ * configuration does not say.
  */
 export function serviceBoundNs(config: RunConfig): number | undefined {
   const { tickTime, syncLimit } = config.systemOptions;
   if (typeof tickTime !== 'number' || typeof syncLimit !== 'number') return undefined;
-  const marginMs = config.cluster === 'sim' ? tickTime : MARGIN_TICKS * tickTime + MARGIN_MS;
+  const { latencyMaxMs = 0, loss = 0 } = config.clusterOptions ?? {};
+  const exactMs = tickTime + latencyMaxMs + (loss > 0 ? LOSSY_MS : 0);
+  const marginMs = config.cluster === 'sim' ? exactMs : MARGIN_TICKS * tickTime + MARGIN_MS;
   return (tickTime * syncLimit + marginMs) * 1e6;
 }
 
@@ -111,16 +117,20 @@ function tenuresOf(run: RunRecord): Tenure[] {
   return tenures;
 }
 
-/** Whether a clock fault touched the node while it was cut off: then its limits are other people's. */
-function skewed({ run, findings }: Judging, node: string, span: Span): boolean {
+/**
+ * Whether a clock fault touched the node while it was cut off, or slow and lossy links bring it what was
+ * sent long before: then nobody can say when it had to notice.
+ */
+function blurred({ run, findings }: Judging, node: string, span: Span): boolean {
   const found = run.faults.some(
     ({ fault, injectStart, healed }) =>
-      fault.kind === 'skew' &&
-      fault.nodes.includes(node) &&
+      (fault.kind === 'slow' ||
+        fault.kind === 'lose' ||
+        (fault.kind === 'skew' && fault.nodes.includes(node))) &&
       injectStart < span.to &&
       (healed ?? Number.POSITIVE_INFINITY) > span.from,
   );
-  if (found) findings.count('leftOutForSkew');
+  if (found) findings.count('leftOutAsBlurred');
   return found;
 }
 
@@ -146,7 +156,7 @@ function cutFromQuorum(judging: Judging): void {
   for (const node of run.config.nodes) {
     for (const span of withoutQuorum(node, run.config.nodes, run.faults)) {
       findings.count('isolations');
-      if (span.to - span.from <= boundNs || skewed(judging, node, span)) continue;
+      if (span.to - span.from <= boundNs || blurred(judging, node, span)) continue;
       findings.count('isolationsBeyondBound');
       for (const tenure of tenures) {
         if (tenure.node === node) inTime(judging, tenure, span, 'heard no quorum');
@@ -169,7 +179,7 @@ function cutFromLeader(judging: Judging): void {
     const spans = known.get(pair) ?? withoutLeader(tenure.node, leader, run.faults);
     known.set(pair, spans);
     for (const span of spans) {
-      if (span.to - span.from <= boundNs || skewed(judging, tenure.node, span)) continue;
+      if (span.to - span.from <= boundNs || blurred(judging, tenure.node, span)) continue;
       inTime(judging, tenure, span, `heard nothing of its leader ${leader}`);
     }
   }

@@ -201,7 +201,7 @@ function tests(kind: LiveRun['kind']): void {
     await expectCleanable(run, folder, true);
   });
 
-  test('files of a run belong to the user who ran it', async () => {
+  test.concurrent('files of a run belong to the user who ran it', async () => {
     const user = otherUser();
     const folder = freshFolder();
     chownSync(folder, user.uid, user.gid);

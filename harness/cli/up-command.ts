@@ -123,6 +123,9 @@ export async function cleanCommand(terminal: Terminal, registry: Registry): Prom
   let exit: number = EXIT.valid;
   const removed = new Set<string>();
   for (const driver of registry.drivers) {
+    const found = await driver.available();
+    if (!found.ok) output.line(`${driver.kind} was not looked at: ${found.reason}`);
+    if (!found.ok) continue;
     try {
       for await (const line of cleanUntilNothing(driver, terminal.storeDir)) {
         if (!removed.has(line)) output.line(line);

@@ -1,7 +1,9 @@
 // Runs many configurations on all cores, a worker process each. A run that hangs is killed, counted and
 // named; a part of all runs is done twice, in two processes, and must leave the same trace.
 import { type ChildProcess, fork } from 'node:child_process';
-import { availableParallelism } from 'node:os';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { availableParallelism, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { RunConfig } from '../../history/run-record.ts';
 import type { SeedResult } from './seed.ts';
@@ -30,8 +32,14 @@ export interface PoolOptions {
 }
 
 class Worker {
+  readonly #tmp: string;
   #child: ChildProcess | undefined;
   #runs = 0;
+
+  /** `tmp`: folder for what its runs write, removed by whoever made it. */
+  constructor(tmp: string) {
+    this.#tmp = tmp;
+  }
 
   run(config: RunConfig): Promise<PoolResult> {
     const child = this.#take();
@@ -61,7 +69,10 @@ class Worker {
   #take(): ChildProcess {
     if (this.#child === undefined || this.#child.exitCode !== null) {
       this.#runs = 0;
-      this.#child = fork(WORKER, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+      this.#child = fork(WORKER, {
+        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+        env: { ...process.env, TMPDIR: this.#tmp },
+      });
     }
     return this.#child;
   }
@@ -78,10 +89,12 @@ export async function runPool(configs: Iterable<RunConfig>, options: PoolOptions
   const every = twice > 0 ? Math.round(1 / twice) : 0;
   const queue = configs[Symbol.iterator]();
   const workers: Worker[] = [];
+  // A worker that is killed cannot tidy up after itself.
+  const tmp = mkdtempSync(join(tmpdir(), 'chaos-swarm-'));
   let started = 0;
   const one = async (): Promise<void> => {
-    const worker = new Worker();
-    const second = new Worker();
+    const worker = new Worker(tmp);
+    const second = new Worker(tmp);
     workers.push(worker, second);
     for (;;) {
       const next = signal?.aborted === true ? { done: true as const } : queue.next();
@@ -111,4 +124,5 @@ export async function runPool(configs: Iterable<RunConfig>, options: PoolOptions
   const jobs = options.jobs ?? availableParallelism();
   await Promise.all(Array.from({ length: jobs }, one));
   signal?.removeEventListener('abort', stopAll);
+  rmSync(tmp, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
 }

@@ -149,12 +149,19 @@ function runSteps(steps: readonly Step[], disk: SimulatedDisk): Oracle {
   return oracle;
 }
 
-/** Whether each sector of `content` is as it was in some version, or zero where it was not yet. */
+/**
+ * Whether each sector of `content` is as it was in some version, or zero where it was not yet. A file's
+ * size is journaled apart from its data: a write may be lost and a truncation after it survive, so a
+ * version may also have been cut at any size that the file had, with zeros behind.
+ */
 function sectorsAreKnown(content: Buffer, versions: readonly Buffer[]): boolean {
+  const sizes = new Set(versions.map(({ length }) => length));
   for (let at = 0; at < content.length; at += SECTOR) {
     const end = Math.min(at + SECTOR, content.length);
     const sector = content.subarray(at, end);
-    const padded = versions.map((version) => resized(version, Math.max(version.length, end)));
+    const padded = versions.flatMap((version) =>
+      [...sizes, end].map((size) => resized(version.subarray(0, size), Math.max(size, end))),
+    );
     if (!padded.some((version) => version.subarray(at, end).equals(sector))) return false;
   }
   return true;

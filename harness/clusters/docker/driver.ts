@@ -152,26 +152,17 @@ async function cleanUp(): Promise<string[]> {
   if (!daemon.ok) return [];
   const { docker } = daemon;
   const filters = { label: LABEL_FILTER };
-  const lines: string[] = [];
-  const containers = await docker.listContainers({ all: true, filters });
-  await Promise.all(
-    containers
-      .filter(({ Labels }) => isOrphan(Labels))
-      .map(async ({ Id, Names }) => {
-        await unlessGone(docker.getContainer(Id).remove({ force: true }));
-        lines.push(`removed container ${(Names[0] ?? Id).replace(/^\//, '')}`);
-      }),
-  );
-  const networks = await docker.listNetworks({ filters });
-  await Promise.all(
-    networks
-      .filter(({ Labels }) => isOrphan(Labels))
-      .map(async ({ Id, Name }) => {
-        await unlessGone(docker.getNetwork(Id).remove());
-        lines.push(`removed network ${Name}`);
-      }),
-  );
-  return lines.sort();
+  const all = await docker.listContainers({ all: true, filters });
+  const containers = all.filter(({ Labels }) => isOrphan(Labels));
+  const nets = await docker.listNetworks({ filters });
+  const networks = nets.filter(({ Labels }) => isOrphan(Labels));
+  const labels = [...containers, ...networks].map(({ Labels }) => Labels?.['chaos.run']);
+  const runs = new Set(labels.filter((run) => run !== undefined));
+  await Promise.all([...runs].map((run) => removeRun(daemon, run)));
+  const lines = containers.map(({ Id, Names }) => {
+    return `removed container ${(Names[0] ?? Id).replace(/^\//, '')}`;
+  });
+  return [...lines, ...networks.map(({ Name }) => `removed network ${Name}`)].sort();
 }
 
 /** Clusters of containers, one network namespace a node. */
