@@ -1,6 +1,6 @@
 // Judges that nobody serves alone: a leader that hears no quorum, and a follower that hears no leader,
 // stop serving within syncLimit and a margin, and a leader that slept does not go on leading (I-Z16).
-import { describeFault } from '../history/fault.ts';
+import { describeFault, type Fault } from '../history/fault.ts';
 import type { NodeEvent } from '../history/node-event.ts';
 import type { Checker, RunConfig, RunRecord } from '../history/run-record.ts';
 import type { Verdict } from '../history/verdict.ts';
@@ -39,7 +39,8 @@ export function serviceBoundNs(config: RunConfig): number | undefined {
   const { tickTime, syncLimit } = config.systemOptions;
   if (typeof tickTime !== 'number' || typeof syncLimit !== 'number') return undefined;
   const { latencyMaxMs = 0, loss = 0 } = config.clusterOptions ?? {};
-  const exactMs = tickTime + latencyMaxMs + (loss > 0 ? LOSSY_MS : 0);
+  // A read may wait for the next segment, and an answer for the read.
+  const exactMs = tickTime + 4 * latencyMaxMs + (loss > 0 ? LOSSY_MS : 0);
   const marginMs = config.cluster === 'sim' ? exactMs : MARGIN_TICKS * tickTime + MARGIN_MS;
   return (tickTime * syncLimit + marginMs) * 1e6;
 }
@@ -118,17 +119,32 @@ function tenuresOf(run: RunRecord): Tenure[] {
 }
 
 /**
+ * Whether the heal of a cut may have let through, during the span, what was sent before it: TCP sends it
+ * again at a time that lies up to the length of the cut after the heal.
+ */
+function releases(
+  fault: Fault,
+  injectStart: number,
+  healed: number | undefined,
+  span: Span,
+): boolean {
+  if (fault.kind !== 'cut' || healed === undefined) return false;
+  return healed < span.to && healed + (healed - injectStart) > span.from;
+}
+
+/**
  * Whether a clock fault touched the node while it was cut off, or slow and lossy links bring it what was
  * sent long before: then nobody can say when it had to notice.
  */
 function blurred({ run, findings }: Judging, node: string, span: Span): boolean {
   const found = run.faults.some(
     ({ fault, injectStart, healed }) =>
-      (fault.kind === 'slow' ||
+      releases(fault, injectStart, healed, span) ||
+      ((fault.kind === 'slow' ||
         fault.kind === 'lose' ||
         (fault.kind === 'skew' && fault.nodes.includes(node))) &&
-      injectStart < span.to &&
-      (healed ?? Number.POSITIVE_INFINITY) > span.from,
+        injectStart < span.to &&
+        (healed ?? Number.POSITIVE_INFINITY) > span.from),
   );
   if (found) findings.count('leftOutAsBlurred');
   return found;
