@@ -83,6 +83,28 @@ export function withoutQuorum(
   });
 }
 
+/**
+ * When `node` ran but word of fewer nodes than a quorum could reach it, by whatever way: a follower that
+ * hears its leader serves by right, although it hears nobody else.
+ */
+export function outOfReach(
+  node: string,
+  nodes: readonly string[],
+  faults: readonly FaultRecord[],
+): Span[] {
+  const quorum = Math.floor(nodes.length / 2) + 1;
+  return spans(faults, ({ still, cut }) => {
+    if (still.has(node)) return false;
+    const reached = new Set([node]);
+    for (const to of reached) {
+      for (const from of nodes) {
+        if (!still.has(from) && !cut.has(`${from} ${to}`)) reached.add(from);
+      }
+    }
+    return reached.size < quorum;
+  });
+}
+
 /** When `node` ran but nothing from `leader` could reach it. */
 export function withoutLeader(
   node: string,

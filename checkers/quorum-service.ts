@@ -13,7 +13,7 @@ import {
   unknownVerdict,
 } from './evidence.ts';
 import type { Span } from './isolation.ts';
-import { withoutLeader, withoutQuorum } from './isolation.ts';
+import { outOfReach, withoutLeader, withoutQuorum } from './isolation.ts';
 import { eventsOf, nameOp } from './observations.ts';
 import { withoutRefusedStarts } from './refused-starts.ts';
 
@@ -136,7 +136,7 @@ function releases(
  * Whether a clock fault touched the node while it was cut off, or slow and lossy links bring it what was
  * sent long before: then nobody can say when it had to notice.
  */
-function blurred({ run, findings }: Judging, node: string, span: Span): boolean {
+function blurred({ run }: Judging, node: string, span: Span): boolean {
   const found = run.faults.some(
     ({ fault, injectStart, healed }) =>
       releases(fault, injectStart, healed, span) ||
@@ -146,7 +146,6 @@ function blurred({ run, findings }: Judging, node: string, span: Span): boolean 
         injectStart < span.to &&
         (healed ?? Number.POSITIVE_INFINITY) > span.from),
   );
-  if (found) findings.count('leftOutAsBlurred');
   return found;
 }
 
@@ -166,17 +165,28 @@ function faultsDuring(run: RunRecord, span: Span): { names: string; events: numb
   return { names, events: events.map(({ index }) => index) };
 }
 
-/** A node that heard no quorum: its tenure ends in time, and it acknowledges nothing after that. */
+/**
+ * A leader that heard no quorum: its tenure ends in time. A node that no word of a quorum could reach:
+ * it acknowledges nothing after that.
+ */
 function cutFromQuorum(judging: Judging): void {
   const { run, boundNs, tenures, findings } = judging;
   for (const node of run.config.nodes) {
     for (const span of withoutQuorum(node, run.config.nodes, run.faults)) {
       findings.count('isolations');
-      if (span.to - span.from <= boundNs || blurred(judging, node, span)) continue;
+      if (span.to - span.from <= boundNs) continue;
+      if (blurred(judging, node, span)) {
+        findings.count('leftOutAsBlurred');
+        continue;
+      }
       findings.count('isolationsBeyondBound');
       for (const tenure of tenures) {
-        if (tenure.node === node) inTime(judging, tenure, span, 'heard no quorum');
+        if (tenure.node !== node || tenure.role !== 'leading') continue;
+        inTime(judging, tenure, span, 'heard no quorum');
       }
+    }
+    for (const span of outOfReach(node, run.config.nodes, run.faults)) {
+      if (span.to - span.from <= boundNs || blurred(judging, node, span)) continue;
       acknowledgedAlone(judging, node, span);
     }
   }
