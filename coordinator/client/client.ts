@@ -258,6 +258,7 @@ export class CoordinatorClient {
   /** Closes the session, if there is a connection to say so, and ends. Never rejects. */
   async close(): Promise<void> {
     if (this.#session.state === 'connected') {
+      // If it cannot be said, the session ends by itself after its timeout.
       await this.#call({ op: Op.closeSession, what: 'closeSession' }).catch(() => undefined);
     }
     this.#session.end('closed', 'the client was closed');

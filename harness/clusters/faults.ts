@@ -73,7 +73,12 @@ export class Faults {
       await this.#apply(fault);
       verification = await this.#verify(fault);
     } catch (error) {
-      await this.#heal(id, fault).catch(() => undefined);
+      try {
+        await this.#heal(id, fault);
+      } catch (notHealed) {
+        const what = `${describeFault(fault)} could not be injected, nor what stands of it healed`;
+        throw new AggregateError([error, notHealed], `${what}: ${error}; ${notHealed}`);
+      }
       throw error;
     }
     let healed: Promise<Verification> | undefined;
@@ -118,6 +123,7 @@ export class Faults {
 
   #applyCuts(): Promise<void> {
     const turn = this.#cutTurn.then(() => this.#cluster.applyCuts(this.#cutLinks()));
+    // The caller is given the error; the next change of cuts goes ahead all the same.
     this.#cutTurn = turn.catch(() => undefined);
     return turn;
   }

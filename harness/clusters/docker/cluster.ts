@@ -227,6 +227,7 @@ export class DockerCluster implements Cluster, Breakable {
   #inTurn(name: string, change: (node: DockerNode) => Promise<void>): Promise<void> {
     const node = nodeIn(this.#nodes, name);
     const turn = node.turn.then(() => change(node));
+    // Whoever asked for the change is given its error; the next change goes ahead all the same.
     node.turn = turn.catch(() => undefined);
     return turn;
   }
@@ -244,6 +245,7 @@ export class DockerCluster implements Cluster, Breakable {
     await Promise.all(
       nodes.map(async (node) => {
         await node.server?.remove();
+        // How it ended was told to whoever started it; here it only has to be over.
         await node.server?.ended.catch(() => undefined);
         node.holder.close();
         const holder = this.#parts.daemon.docker.getContainer(node.holder.id);

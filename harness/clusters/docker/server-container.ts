@@ -157,11 +157,17 @@ export class Server {
   async terminate(graceMs: number): Promise<void> {
     this.#wanted = true;
     await unlessGone(this.#container.kill({ signal: 'SIGTERM' }));
-    const timer = setTimeout(() => {
-      unlessGone(this.#container.kill({ signal: 'SIGKILL' })).catch(() => undefined);
-    }, graceMs);
-    await this.ended;
-    clearTimeout(timer);
+    let timer: NodeJS.Timeout | undefined;
+    const killRefused = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        unlessGone(this.#container.kill({ signal: 'SIGKILL' })).catch(reject);
+      }, graceMs);
+    });
+    try {
+      await Promise.race([this.ended, killRefused]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   async pause(): Promise<void> {

@@ -212,7 +212,8 @@ export class LocalCluster implements Cluster, Breakable {
     await Promise.all(
       [...this.#nodes.values()].map(async ({ state, process }) => {
         if (state === 'running') await process?.ask(this.#cutsFor());
-        // A stopped one finds it when it goes on; its peers hold the cut meanwhile.
+        // A stopped one finds it when it goes on; its peers hold the cut meanwhile. If it ends instead,
+        // its next start is given the cuts that stand then.
         else if (state === 'paused') process?.ask(this.#cutsFor()).catch(() => undefined);
       }),
     );
@@ -246,6 +247,7 @@ export class LocalCluster implements Cluster, Breakable {
   #inTurn(name: string, change: (node: LocalNode) => Promise<void>): Promise<void> {
     const node = nodeIn(this.#nodes, name);
     const turn = node.turn.then(() => change(node));
+    // Whoever asked for the change is given its error; the next change goes ahead all the same.
     node.turn = turn.catch(() => undefined);
     return turn;
   }
