@@ -1,6 +1,8 @@
 // Progress while a run goes on: on a terminal a small window at the bottom that is redrawn in place,
 // elsewhere one line per phase. It writes to a stream it is given and never to stdout, which is for results.
-import type { Writable } from 'node:stream';
+import { type LiveOptions, type LiveStream, RedrawnWindow } from './window.ts';
+
+export type { LiveOptions, LiveStream } from './window.ts';
 
 /** What the window shows. Times in milliseconds. */
 export interface LiveState {
@@ -18,102 +20,38 @@ export interface LiveState {
   leader?: string;
 }
 
-/** A stream that may be a terminal, as `process.stderr` is. */
-export type LiveStream = Writable & { isTTY?: boolean; columns?: number };
-
-export interface LiveOptions {
-  /** Redraw in place; default: the stream is a terminal and `CI` is not set. */
-  interactive?: boolean;
-  /** Default: interactive and `NO_COLOR` is not set. */
-  color?: boolean;
-}
-
-const REDRAW_MS_MIN = 100;
 const BAR_COLUMNS = 24;
-const COLUMNS_DEFAULT = 80;
 
 /** The live window. Call `stop` before anything else is written to the stream. */
 export class LiveView {
   readonly #stream: LiveStream;
-  readonly #interactive: boolean;
-  readonly #color: boolean;
-  #state: LiveState | undefined;
+  readonly #window: RedrawnWindow;
   #phase = '';
-  #linesDrawn = 0;
-  #drawnAt = Number.NEGATIVE_INFINITY;
-  #timer: NodeJS.Timeout | undefined;
-  #stopped = false;
 
   constructor(stream: LiveStream, options: LiveOptions = {}) {
-    const { CI, NO_COLOR } = process.env;
-    const set = (value: string | undefined): boolean => value !== undefined && value !== '';
     this.#stream = stream;
-    this.#interactive = options.interactive ?? (stream.isTTY === true && !set(CI));
-    this.#color = options.color ?? (this.#interactive && !set(NO_COLOR));
+    this.#window = new RedrawnWindow(stream, options);
   }
 
   /** Shows a new state, at once or within 100 ms; without a terminal only a change of phase. */
   update(state: LiveState): void {
-    if (this.#stopped) return;
-    this.#state = state;
-    if (!this.#interactive) {
-      if (state.phase !== this.#phase) this.#stream.write(`${phaseLine(state)}\n`);
-      this.#phase = state.phase;
+    if (this.#window.stopped) return;
+    if (this.#window.interactive) {
+      this.#window.show(() => windowLines(state));
       return;
     }
-    const waitMs = this.#drawnAt + REDRAW_MS_MIN - performance.now();
-    if (waitMs <= 0) this.#draw();
-    else if (this.#timer === undefined) {
-      this.#timer = setTimeout(() => this.#draw(), waitMs);
-      this.#timer.unref();
-    }
+    if (state.phase !== this.#phase) this.#stream.write(`${phaseLine(state)}\n`);
+    this.#phase = state.phase;
   }
 
   /** Writes a line that stays, above the window. */
   log(line: string): void {
-    if (this.#stopped || !this.#interactive) {
-      this.#stream.write(`${line}\n`);
-      return;
-    }
-    const above = `${this.#erasure()}${line}\n`;
-    this.#linesDrawn = 0;
-    this.#stream.write(above + (this.#state === undefined ? '' : this.#window(this.#state)));
+    this.#window.log(line);
   }
 
   /** Removes the window; later updates are ignored, later lines still written. */
   stop(): void {
-    if (this.#stopped) return;
-    this.#stopped = true;
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const erasure = this.#erasure();
-    this.#linesDrawn = 0;
-    if (erasure !== '') this.#stream.write(erasure);
-  }
-
-  #draw(): void {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    if (this.#stopped || this.#state === undefined) return;
-    this.#drawnAt = performance.now();
-    this.#stream.write(this.#erasure() + this.#window(this.#state));
-  }
-
-  #erasure(): string {
-    return this.#linesDrawn === 0 ? '' : `\x1b[${this.#linesDrawn}A\x1b[0J`;
-  }
-
-  #window(state: LiveState): string {
-    // One column stays free: a terminal that wraps the last column would break the count of lines.
-    const columns = Math.max(20, (this.#stream.columns ?? COLUMNS_DEFAULT) - 1);
-    const lines = windowLines(state).map(([label, text]) => {
-      const fitted = text.slice(0, columns - 10);
-      return this.#color
-        ? `\x1b[2m${label.padEnd(9)}\x1b[0m ${fitted}`
-        : `${label.padEnd(9)} ${fitted}`;
-    });
-    this.#linesDrawn = lines.length;
-    return `${lines.join('\n')}\n`;
+    this.#window.stop();
   }
 }
 

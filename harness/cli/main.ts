@@ -120,7 +120,9 @@ function defineRun(program: Command, { terminal, registry, timing }: Surrounding
     .addHelpText('after', RUN_HELP)
     .action(async (flags: RunFlags, command: Command) => {
       if (flags.seeds !== undefined) {
-        done(await seedsCommand(seedsRequest(flags, command), flags.json === true, terminal));
+        done(
+          await seedsCommand(seedsRequest(flags, command), flags.json === true, terminal, registry),
+        );
         return;
       }
       const { timeLimit: timeLimitMs, rate: ratePerSecond, json, ...rest } = flags;

@@ -68,7 +68,7 @@ async function hunt(
       if (finding.found) return;
       finding.seeds += 1;
       if (outcome.kind !== 'done') {
-        if (outcome.kind === 'lost') say(`${id} seed ${outcome.config.seed}: ${outcome.why}`);
+        if ('why' in outcome) say(`${id} seed ${outcome.config.seed}: ${outcome.why}`);
         return;
       }
       finding.virtualMs += outcome.result.virtualMs;

@@ -1,128 +1,166 @@
 // Runs many configurations on all cores, a worker process each. A run that hangs is killed, counted and
-// named; a part of all runs is done twice, in two processes, and must leave the same trace.
-import { type ChildProcess, fork } from 'node:child_process';
+// named; a part of all runs is done twice, in two fresh processes, and must leave the same trace.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { RunConfig } from '../../history/run-record.ts';
+import { type Difference, differenceOf } from './difference.ts';
 import type { SeedResult } from './seed.ts';
-
-const WORKER = fileURLToPath(new URL('./worker.ts', import.meta.url));
-/** A run of a virtual minute takes some seconds; one that takes this long runs away. */
-const RUN_MS_MAX = 180_000;
-/** Runs after which a worker is replaced, so that no memory adds up. */
-const RUNS_A_WORKER = 40;
+import { Worker } from './worker-process.ts';
 
 /** How one configuration ended. */
 export type PoolResult =
   | { kind: 'done'; config: RunConfig; result: SeedResult }
-  /** Killed after RUN_MS_MAX, or the worker died. */
+  /** Killed after its time, or the worker died. */
   | { kind: 'lost'; config: RunConfig; why: string }
+  /** It ran on other code than the runs before it: the sources were edited meanwhile. */
+  | { kind: 'changed'; config: RunConfig; why: string }
   /** Two runs of one configuration left different traces. */
-  | { kind: 'nondeterministic'; config: RunConfig; traces: [string, string] };
+  | {
+      kind: 'nondeterministic';
+      config: RunConfig;
+      traces: [string, string];
+      difference: Difference;
+    };
+
+/** A run that a worker is at. */
+export interface RunningSeed {
+  config: RunConfig;
+  /** By `performance.now()`. */
+  startedMs: number;
+  /** Run again, to be compared. */
+  again: boolean;
+}
 
 export interface PoolOptions {
   jobs?: number;
   /** Share of runs that are done twice; default 0.05. */
   twice?: number;
   onResult(result: PoolResult): void;
+  /** Told of what all workers do, by worker, whenever one begins something else. */
+  onRunning?(running: readonly (RunningSeed | undefined)[]): void;
   /** Ends the pool early. */
   signal?: AbortSignal;
+  /** The workers' entry point; another one in tests. */
+  entry?: string;
 }
 
-class Worker {
-  readonly #tmp: string;
-  #child: ChildProcess | undefined;
-  #runs = 0;
+export const CHANGED =
+  'the sources changed while seeds ran: their results cannot be put together; leave the sources ' +
+  'alone, or work in another checkout, and run the seeds again';
 
-  /** `tmp`: folder for what its runs write, removed by whoever made it. */
-  constructor(tmp: string) {
-    this.#tmp = tmp;
+class Pool {
+  readonly #options: PoolOptions;
+  readonly #queue: Iterator<RunConfig>;
+  readonly #every: number;
+  // A worker that is killed cannot tidy up after itself.
+  readonly #tmp = mkdtempSync(join(tmpdir(), 'chaos-swarm-'));
+  readonly #workers = new Set<Worker>();
+  readonly #running: (RunningSeed | undefined)[];
+  /** The code that ran, by mutant. */
+  readonly #programs = new Map<string, SeedResult['programs']>();
+  #started = 0;
+
+  constructor(configs: Iterable<RunConfig>, jobs: number, options: PoolOptions) {
+    const { twice = 0.05 } = options;
+    this.#options = options;
+    this.#queue = configs[Symbol.iterator]();
+    this.#every = twice > 0 ? Math.round(1 / twice) : 0;
+    this.#running = Array.from({ length: jobs }, () => undefined);
   }
 
-  run(config: RunConfig): Promise<PoolResult> {
-    const child = this.#take();
-    return new Promise((resolve) => {
-      const end = (result: PoolResult) => {
-        clearTimeout(timer);
-        child.off('message', onMessage);
-        child.off('exit', onExit);
-        if (result.kind === 'lost' || ++this.#runs >= RUNS_A_WORKER) this.stop();
-        resolve(result);
-      };
-      const lost = (why: string) => end({ kind: 'lost', config, why });
-      const onMessage = (message: { result?: SeedResult; error?: string }) => {
-        if (message.result !== undefined) end({ kind: 'done', config, result: message.result });
-        else lost(message.error ?? 'an empty answer');
-      };
-      const onExit = (code: number | null, signal: string | null) => {
-        lost(`the worker ended (${code ?? signal})`);
-      };
-      const timer = setTimeout(() => lost(`killed after ${RUN_MS_MAX / 1000} s`), RUN_MS_MAX);
-      child.on('message', onMessage);
-      child.on('exit', onExit);
-      child.send(config);
-    });
-  }
-
-  #take(): ChildProcess {
-    if (this.#child === undefined || this.#child.exitCode !== null) {
-      this.#runs = 0;
-      this.#child = fork(WORKER, {
-        stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-        env: { ...process.env, TMPDIR: this.#tmp },
-      });
+  async run(): Promise<void> {
+    const { signal } = this.#options;
+    const stopAll = () => {
+      for (const worker of this.#workers) worker.stop();
+    };
+    signal?.addEventListener('abort', stopAll, { once: true });
+    try {
+      await Promise.all(this.#running.map((_, slot) => this.#work(slot)));
+    } finally {
+      signal?.removeEventListener('abort', stopAll);
+      stopAll();
+      rmSync(this.#tmp, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     }
-    return this.#child;
   }
 
-  stop(): void {
-    this.#child?.kill('SIGKILL');
-    this.#child = undefined;
+  get #stopped(): boolean {
+    return this.#options.signal?.aborted === true;
+  }
+
+  async #work(slot: number): Promise<void> {
+    const worker = this.#worker();
+    while (!this.#stopped) {
+      const next = this.#queue.next();
+      if (next.done === true) break;
+      const twice = this.#every > 0 && this.#started++ % this.#every === 0;
+      const outcome = await (twice
+        ? this.#twice(slot, next.value)
+        : this.#once(slot, next.value, worker));
+      if (!this.#stopped) this.#options.onResult(outcome);
+    }
+    this.#show(slot, undefined);
+    worker.stop();
+  }
+
+  #worker(): Worker {
+    const { entry } = this.#options;
+    const worker = new Worker({ tmp: this.#tmp, ...(entry === undefined ? {} : { entry }) });
+    this.#workers.add(worker);
+    return worker;
+  }
+
+  #show(slot: number, running: RunningSeed | undefined): void {
+    this.#running[slot] = running;
+    this.#options.onRunning?.(this.#running);
+  }
+
+  async #once(slot: number, config: RunConfig, worker: Worker, again = false): Promise<PoolResult> {
+    this.#show(slot, { config, startedMs: performance.now(), again });
+    const answer = await worker.ask({ config });
+    if ('lost' in answer) return { kind: 'lost', config, why: answer.lost };
+    return this.#sameCode(config, answer.result);
+  }
+
+  #sameCode(config: RunConfig, result: SeedResult): PoolResult {
+    const key = config.mutant ?? '';
+    const known = this.#programs.get(key) ?? result.programs;
+    this.#programs.set(key, known);
+    const same = Object.entries(known).every(
+      ([part, hash]) => result.programs[part as keyof typeof known] === hash,
+    );
+    return same ? { kind: 'done', config, result } : { kind: 'changed', config, why: CHANGED };
+  }
+
+  /** Both in processes that have run nothing before: what a first run leaves behind would hide there. */
+  async #twice(slot: number, config: RunConfig): Promise<PoolResult> {
+    const fresh = async <T>(use: (worker: Worker) => Promise<T>): Promise<T> => {
+      const worker = this.#worker();
+      try {
+        return await use(worker);
+      } finally {
+        worker.stop();
+        this.#workers.delete(worker);
+      }
+    };
+    const first = await fresh((worker) => this.#once(slot, config, worker));
+    if (first.kind !== 'done' || this.#stopped) return first;
+    const second = await fresh((worker) => this.#once(slot, config, worker, true));
+    if (second.kind !== 'done') return second;
+    const traces: [string, string] = [first.result.trace, second.result.trace];
+    if (traces[0] === traces[1] || this.#stopped) return first;
+    const ask: Parameters<typeof differenceOf>[1] = (trace) =>
+      fresh((worker) => worker.ask({ config, trace }));
+    return {
+      kind: 'nondeterministic',
+      config,
+      traces,
+      difference: await differenceOf(traces, ask),
+    };
   }
 }
 
 /** Runs every configuration; resolves when all are done or the signal is given. */
 export async function runPool(configs: Iterable<RunConfig>, options: PoolOptions): Promise<void> {
-  const { onResult, signal, twice = 0.05 } = options;
-  const every = twice > 0 ? Math.round(1 / twice) : 0;
-  const queue = configs[Symbol.iterator]();
-  const workers: Worker[] = [];
-  // A worker that is killed cannot tidy up after itself.
-  const tmp = mkdtempSync(join(tmpdir(), 'chaos-swarm-'));
-  let started = 0;
-  const one = async (): Promise<void> => {
-    const worker = new Worker(tmp);
-    const second = new Worker(tmp);
-    workers.push(worker, second);
-    for (;;) {
-      const next = signal?.aborted === true ? { done: true as const } : queue.next();
-      if (next.done === true) break;
-      const config = next.value as RunConfig;
-      const again = every > 0 && started++ % every === 0;
-      const first = await worker.run(config);
-      if (signal?.aborted === true) break;
-      if (again && first.kind === 'done') {
-        const repeat = await second.run(config);
-        second.stop();
-        if (repeat.kind === 'done' && repeat.result.trace !== first.result.trace) {
-          const traces: [string, string] = [first.result.trace, repeat.result.trace];
-          onResult({ kind: 'nondeterministic', config, traces });
-          continue;
-        }
-      }
-      onResult(first);
-    }
-    worker.stop();
-    second.stop();
-  };
-  const stopAll = () => {
-    for (const worker of workers) worker.stop();
-  };
-  signal?.addEventListener('abort', stopAll, { once: true });
-  const jobs = options.jobs ?? availableParallelism();
-  await Promise.all(Array.from({ length: jobs }, one));
-  signal?.removeEventListener('abort', stopAll);
-  rmSync(tmp, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+  await new Pool(configs, options.jobs ?? availableParallelism(), options).run();
 }

@@ -8,6 +8,7 @@ import { firstDifference, type TraceOptions } from '../../simulator/index.ts';
 import { type SimulatedRun, simulateRun } from '../clusters/sim/run.ts';
 import { TIMING } from '../interpreter.ts';
 import { registry } from '../registry.ts';
+import { firstDifferingLine } from './difference.ts';
 
 /** Simulates a configuration in a folder that is gone afterwards. */
 export async function simulateOnce(
@@ -37,11 +38,9 @@ export async function firstDifferingEvent(
   const record = { from: window.from, to: window.to };
   const first = (await simulateOnce(config, { record })).lines.recorded;
   const second = (await simulateOnce(config, { record })).lines.recorded;
-  for (let i = 0; i < Math.max(first.length, second.length); i++) {
-    if (first[i] !== second[i]) {
-      const none = '(nothing)';
-      return { event: window.from + i, first: first[i] ?? none, second: second[i] ?? none };
-    }
+  const found = firstDifferingLine(first, second);
+  if (found === undefined) {
+    return { event: window.from, first: 'differed before', second: 'not again' };
   }
-  return { event: window.from, first: 'differed before', second: 'not again' };
+  return { event: window.from + found.at, first: found.first, second: found.second };
 }

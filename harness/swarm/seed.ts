@@ -3,14 +3,17 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { FaultKind } from '../../history/fault.ts';
 import type { RunConfig, RunInfo } from '../../history/run-record.ts';
 import type { Outcome } from '../../history/verdict.ts';
-import { simulateRun } from '../clusters/sim/run.ts';
+import type { TraceOptions } from '../../simulator/index.ts';
+import { type SimulatedRun, simulateRun } from '../clusters/sim/run.ts';
 import { TIMING } from '../interpreter.ts';
 import { judge } from '../judge.ts';
 import { registry } from '../registry.ts';
 import { checkersOf } from '../registry-types.ts';
 import { loadRecord } from '../store.ts';
+import { machineryHash } from './machinery.ts';
 
 /** What a run came to, small enough to be passed between processes. */
 export interface SeedResult {
@@ -22,9 +25,13 @@ export interface SeedResult {
   errors: string[];
   ops: { ok: number; fail: number; info: number };
   faults: { injected: number; verified: number };
+  /** Injected faults by kind. */
+  faultKinds: Partial<Record<FaultKind, number>>;
   /** Synchronisations by mode: a check of what never happened is vacuous. */
   syncs: { diff: number; trunc: number; snap: number };
   trace: string;
+  /** SHA-256 of the code that ran: two runs are comparable only if it is the same. */
+  programs: { server: string; harness: string; machinery: string };
   events: number;
   virtualMs: number;
   wallMs: number;
@@ -44,13 +51,23 @@ export function counts(result: SeedResult): boolean {
 
 /** Runs and judges a configuration in the simulator, leaving nothing behind. */
 export async function runSeed(config: RunConfig): Promise<SeedResult> {
+  return (await runTraced(config)).result;
+}
+
+/** As `runSeed`, with the run's trace as it was asked for. */
+export async function runTraced(
+  config: RunConfig,
+  trace: TraceOptions = {},
+): Promise<{ result: SeedResult; run: SimulatedRun }> {
   const startedMs = performance.now();
   const dir = mkdtempSync(join(tmpdir(), 'chaos-seed-'));
   try {
     mkdirSync(join(dir, 'nodes'));
     const mutant = registry.mutants.find(({ id }) => id === config.mutant);
     const { timeLimitMs: faultsMs, recoveryMsMax } = config;
-    const run = await simulateRun(config, { ...TIMING, faultsMs, recoveryMsMax }, mutant, dir);
+    const run = await simulateRun(config, { ...TIMING, faultsMs, recoveryMsMax }, mutant, dir, {
+      trace,
+    });
     const record = loadRecord(dir, { config } as RunInfo);
     const checkers = checkersOf(registry, config.system, config.workload);
     const circumstances = { errors: run.errors, interrupted: false };
@@ -62,7 +79,11 @@ export async function runSeed(config: RunConfig): Promise<SeedResult> {
       });
     const syncs = { diff: 0, trunc: 0, snap: 0 };
     for (const event of record.nodeEvents) if (event.ev === 'syncStart') syncs[event.mode] += 1;
-    return {
+    const faultKinds: SeedResult['faultKinds'] = {};
+    for (const { fault } of record.faults) {
+      faultKinds[fault.kind] = (faultKinds[fault.kind] ?? 0) + 1;
+    }
+    const result: SeedResult = {
       seed: config.seed,
       outcome: results.outcome,
       exit: results.exit,
@@ -70,12 +91,15 @@ export async function runSeed(config: RunConfig): Promise<SeedResult> {
       errors: [...runErrors, ...checkerErrors],
       ops: results.ops,
       faults: results.faults,
+      faultKinds,
       syncs,
       trace: run.trace.hash,
+      programs: { ...run.programs, machinery: machineryHash() },
       events: run.trace.events,
       virtualMs: run.virtualMs,
       wallMs: performance.now() - startedMs,
     };
+    return { result, run };
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

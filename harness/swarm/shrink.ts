@@ -86,6 +86,7 @@ class Shrinker {
       twice: 0,
       signal: enough.signal,
       onResult: (outcome) => {
+        if (outcome.kind === 'changed') throw new Error(outcome.why);
         if (!fails(outcome, checkers)) return;
         failing.add(outcome.config);
         enough.abort();
