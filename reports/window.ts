@@ -99,7 +99,9 @@ export class RedrawnWindow {
 
   #text(window: WindowLine[]): string {
     // One column stays free: a terminal that wraps the last column would break the count of lines.
-    const columns = Math.max(20, (this.#stream.columns ?? COLUMNS_DEFAULT) - 1);
+    // A terminal that does not know its width says 0.
+    const { columns: wide = 0 } = this.#stream;
+    const columns = Math.max(20, (wide > 0 ? wide : COLUMNS_DEFAULT) - 1);
     const lines = window.map(([label, text]) => {
       const fitted = text.slice(0, columns - LABEL_COLUMNS - 1);
       const padded = label.padEnd(LABEL_COLUMNS);
