@@ -8,11 +8,12 @@ export const z31: Mutant = {
   source: 'forceSync=no (ZooKeeper); NATS #7564',
   guarantee: 'an acknowledged write survives a power loss of a minority',
   seenBy: ['no-rollback', 'log', 'linearizable'],
-  masks: 'none; a kill does not show it, only a power loss does',
+  masks:
+    'none; a kill does not show it, only a power loss does (the durable mark follows the fsync)',
   patches: [
     {
       file: 'coordinator/storage/log-writer.ts',
-      find: 'else if (header === null) fs.fdatasync(fd, finish);',
+      find: 'else if (header === null) fs.fdatasync(fd, synced);',
       replace: 'else if (header === null) setImmediate(finish, null);',
     },
   ],

@@ -31,12 +31,23 @@ export class DirectoryInUseError extends Error {
   override name = 'DirectoryInUseError';
 }
 
+/** What /proc says. */
 function readText(file: string): string {
   try {
     return fs.readFileSync(file, 'utf8').trim();
   } catch {
     // No /proc on this system, or no such process: an empty value matches nothing but another one.
     return '';
+  }
+}
+
+/** The lock's text; empty when it is gone. A disk that cannot read it does not say that nobody holds it. */
+function readLock(file: string): string {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return '';
+    throw error;
   }
 }
 
@@ -110,7 +121,7 @@ export function lockDirectory(dir: string): () => void {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
-    const holder = parseHolder(readText(file));
+    const holder = parseHolder(readLock(file));
     if (holder !== null && isAlive(holder, us)) throw inUse(real, holder.pid, file);
     fs.rmSync(file, { force: true });
   }

@@ -56,6 +56,8 @@ export interface Batch {
   lastZxid: Zxid;
   /** Views of the records' bytes, in order. */
   records: Buffer[];
+  /** A view of the whole batch, as its checksum has it. */
+  bytes: Buffer;
 }
 
 /** Bytes that are not what a log may contain. */
@@ -259,6 +261,7 @@ export function readBatch(
     currentEpoch: readI64(data, 48),
     lastZxid: last,
     records,
+    bytes: data,
   };
 }
 

@@ -4,9 +4,10 @@
 import path from 'node:path';
 import type { TxnRecord } from '../txn.ts';
 import { type Zxid, zxidHex } from '../zxid.ts';
+import type { DurableMark } from './durable-mark.ts';
 import { removeInOrder, syncDirectory, temporaryFiles } from './files.ts';
 import { CorruptLogError, type Cut, inspectLog, type LogInspection } from './log-inspection.ts';
-import { shorten } from './log-reading.ts';
+import { rewriteAfter, shorten } from './log-reading.ts';
 
 export interface TxnLogOptions {
   /** zxid of the snapshot recovered: what an empty log follows. 0: none. */
@@ -23,6 +24,8 @@ export interface TxnLogOptions {
   queueBytesMax?: number;
   /** The server's currentEpoch, noted with every batch as evidence for recovery. */
   currentEpoch?: () => number;
+  /** How far the log had been durable; without it every bad tail counts as one never synced. */
+  mark?: DurableMark;
   /** Called once the log is closed. */
   onClosed?: () => void;
 }
@@ -42,20 +45,44 @@ export interface RecoveredLog {
 
 /**
  * Inspects the log in `dir` and mends it durably. `after` is the zxid of the snapshot recovered,
- * `installed` whether a synchronisation put that there. Throws CorruptLogError for damage.
+ * `installed` whether a synchronisation put that there, `mark` how far the log had been durable. Throws
+ * CorruptLogError for damage.
  */
-export function mendLog(dir: string, after: Zxid, installed: boolean): LogInspection {
+export function mendLog(
+  dir: string,
+  after: Zxid,
+  installed: boolean,
+  mark?: DurableMark,
+): LogInspection {
   const stale = temporaryFiles(dir).filter((name) => name.startsWith('log.'));
   removeInOrder(dir, stale);
   const found = inspectLog(dir);
+  if (mark !== undefined) refuseLoss(dir, found, after, mark.zxid);
   const last = found.segments.at(-1);
   if (found.cutsFile !== null) removeInOrder(dir, [found.cutsFile]);
   else if (found.cut !== null && last !== undefined) last.size = found.cut.offset;
   // A killed process leaves bytes that only the kernel has: they must be durable before they count.
   if (last !== undefined) shorten(path.join(dir, last.name), last.size);
   syncDirectory(dir);
-  dropWhatSnapshotReplaces(dir, found, after, installed);
+  if (mark !== undefined) {
+    const unsure = found.segments.filter((segment) => segment.end.previous > mark.zxid);
+    for (const segment of unsure) rewriteAfter(dir, segment, mark.zxid);
+  }
+  dropWhatSnapshotReplaces(dir, found, after, installed, mark);
+  mark?.settle(found.segments.length === 0 ? after : found.lastLogged);
   return found;
+}
+
+/** What had been durable cannot be an unsynced tail: the disk has lost it, or reads it wrong. */
+function refuseLoss(dir: string, found: LogInspection, after: Zxid, durable: Zxid): void {
+  if (Math.max(found.lastLogged, after) >= durable) return;
+  const { file, offset, what } = found.cut ?? { file: dir, offset: 0, what: 'nothing follows' };
+  throw new CorruptLogError(
+    file,
+    offset,
+    `${what}: this is damage, as the log ends with ${zxidHex(found.lastLogged)} but had been fsynced ` +
+      `up to ${zxidHex(durable)}`,
+  );
 }
 
 /**
@@ -66,12 +93,14 @@ function dropWhatSnapshotReplaces(
   found: LogInspection,
   after: Zxid,
   installed: boolean,
+  mark: DurableMark | undefined,
 ): void {
   const first = found.segments[0];
   if (first === undefined) return;
   const unfinishedReset = installed && first.header.previousZxid < after;
   if (found.lastLogged >= after && !unfinishedReset) return;
   const names = found.segments.map((segment) => segment.name).reverse();
+  mark?.lower(after);
   removeInOrder(dir, names);
   found.segments = [];
   found.lastLogged = after;

@@ -10,14 +10,12 @@ import {
   type Batch,
   type Cursor,
   encodeBatch,
+  encodeSegmentHeader,
   FileReader,
   peekZxid,
   readBatch,
-  SEGMENT_HEADER_BYTES,
 } from './log-format.ts';
 import { CorruptLogError, noteIndex, type Segment } from './log-inspection.ts';
-
-const COPY_BYTES = 1 << 20;
 
 /** The batches of a segment that hold records above `after`, in order, up to the segment's end. */
 export function* walkSegment(
@@ -81,7 +79,7 @@ export function cutSegment(dir: string, segment: Segment, to: Zxid): Segment {
   const keep = batch.records.filter((bytes) => peekZxid(bytes) <= to);
   const file = path.join(dir, segment.name);
   const end =
-    keep.length === 0 ? cutAtBatch(file, before) : cutInBatch(file, segment, before, batch, keep);
+    keep.length === 0 ? cutAtBatch(file, before) : cutInBatch(dir, segment, before, batch, keep);
   const index = segment.index.filter((place) => place.offset <= before.offset);
   noteIndex(index, end);
   return { ...segment, end, index, size: end.offset };
@@ -93,10 +91,13 @@ function cutAtBatch(file: string, before: Cursor): Cursor {
   return before;
 }
 
-/** Makes a file end at `offset`, durably. */
+/** Makes a file end at `offset`, durably, also if an earlier life believes to have done so. */
 export function shorten(file: string, offset: number): void {
   const fd = fs.openSync(file, 'r+');
   try {
+    // Where the sync of an earlier cut failed, the kernel shows a length that the disk does not have, and
+    // has nothing to write any more: only a change makes it write again.
+    fs.ftruncateSync(fd, offset + 1);
     fs.ftruncateSync(fd, offset);
     fs.fsyncSync(fd);
   } finally {
@@ -105,9 +106,32 @@ export function shorten(file: string, offset: number): void {
   syncDirectory(path.dirname(file));
 }
 
+/**
+ * Writes again what a segment holds above `after`, durably. Where an fsync failed, the kernel goes on
+ * showing bytes that the disk does not have and counts them as written: syncing again does nothing.
+ */
+export function rewriteAfter(dir: string, segment: Segment, after: Zxid): void {
+  const file = path.join(dir, segment.name);
+  const fd = fs.openSync(file, 'r+');
+  try {
+    if (segment.header.firstZxid > after) writeFullySync(fd, headerBytes(segment), 0);
+    for (const { batch } of walkSegment(dir, segment, after)) {
+      writeFullySync(fd, batch.bytes, batch.offset);
+    }
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+  syncDirectory(dir);
+}
+
+function headerBytes(segment: Segment): Buffer {
+  return encodeSegmentHeader(segment.header).data;
+}
+
 /** The cut goes through a batch: the file is replaced by one whose last batch is shorter. */
 function cutInBatch(
-  file: string,
+  dir: string,
   segment: Segment,
   before: Cursor,
   batch: Batch,
@@ -125,24 +149,14 @@ function cutInBatch(
     },
     keep.map((bytes) => ({ bytes, hash: crc32c(bytes) })),
   );
-  const source = fs.openSync(file, 'r');
-  try {
-    replaceFile(file, (fd) => {
-      copy(source, fd, before.offset);
-      writeFullySync(fd, data, before.offset);
-    });
-  } finally {
-    fs.closeSync(source);
-  }
+  replaceFile(path.join(dir, segment.name), (fd) => {
+    writeFullySync(fd, headerBytes(segment), 0);
+    // Batch by batch, each checked: a read that went wrong must not be written back as the truth.
+    for (const { batch: whole } of walkSegment(dir, segment, 0)) {
+      if (whole.offset >= before.offset) break;
+      writeFullySync(fd, whole.bytes, whole.offset);
+    }
+    writeFullySync(fd, data, before.offset);
+  });
   return { offset: before.offset + data.length, previous: last, chain: crc };
-}
-
-function copy(from: number, to: number, bytes: number): void {
-  const window = Buffer.allocUnsafe(Math.min(COPY_BYTES, Math.max(bytes, SEGMENT_HEADER_BYTES)));
-  for (let at = 0; at < bytes; ) {
-    const got = fs.readSync(from, window, 0, Math.min(window.length, bytes - at), at);
-    if (got === 0) throw new Error(`expected ${bytes} bytes to copy, the file ends after ${at}`);
-    writeFullySync(to, window.subarray(0, got), at);
-    at += got;
-  }
 }

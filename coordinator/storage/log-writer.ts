@@ -6,6 +6,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { TxnRecord } from '../txn.ts';
 import type { Zxid } from '../zxid.ts';
+import type { DurableMark } from './durable-mark.ts';
 import { openDirectory, writeFully } from './files.ts';
 import {
   type Cursor,
@@ -31,9 +32,11 @@ export class LogWriter {
   readonly #segmentBytes: number;
   readonly #zeros: Buffer;
   readonly #dirFd: number | null;
+  readonly #mark: DurableMark | undefined;
   #fd: number | null = null;
 
-  constructor(dir: string, segmentBytes: number, growBytes: number) {
+  constructor(dir: string, segmentBytes: number, growBytes: number, mark: DurableMark | undefined) {
+    this.#mark = mark;
     this.#dir = dir;
     this.#segmentBytes = segmentBytes;
     this.#zeros = Buffer.alloc(growBytes);
@@ -111,10 +114,11 @@ export class LogWriter {
       }
       done(error);
     };
+    const synced: Done = (error) => finish(error ?? this.#note(previous));
     const sync: Done = (error) => {
       if (error !== null) finish(error);
-      else if (header === null) fs.fdatasync(fd, finish);
-      else this.#syncWithName(fd, finish);
+      else if (header === null) fs.fdatasync(fd, synced);
+      else this.#syncWithName(fd, synced);
     };
     const grow: Done = (error) => {
       if (error !== null) finish(error);
@@ -134,6 +138,16 @@ export class LogWriter {
     const target = Math.min(Math.ceil(end / step) * step, Math.max(this.#segmentBytes, end));
     segment.size = target;
     writeFully(fd, this.#zeros.subarray(0, target - end), end, done);
+  }
+
+  /** Before anybody is told: whatever this server has said of its log, the mark knows. */
+  #note(zxid: Zxid): Error | null {
+    try {
+      this.#mark?.raise(zxid);
+      return null;
+    } catch (error) {
+      return error as Error;
+    }
   }
 
   #syncWithName(fd: number, done: Done): void {

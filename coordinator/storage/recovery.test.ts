@@ -8,7 +8,7 @@ import { makeZxid, type Zxid } from '../zxid.ts';
 import { EpochStore } from './epochs.ts';
 import { DirectoryInUseError } from './lock.ts';
 import { type RecoveredStorage, recover } from './recovery.ts';
-import { contents, records, temporaryDirectory } from './testing.ts';
+import { contents, records, snapshotFiles, temporaryDirectory } from './testing.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const NODE = path.join(ROOT, 'node_modules/.bin/node');
@@ -62,7 +62,7 @@ describe('recovery', () => {
     expect(storage.warnings).toEqual([]);
     expect(storage.committed).toBe(0);
     await storage.log.close();
-    expect(fs.readdirSync(version2)).toEqual([]);
+    expect(fs.readdirSync(version2)).toEqual(['durableMark']);
   });
 
   it('gives snapshot, log and epochs', async () => {
@@ -78,16 +78,74 @@ describe('recovery', () => {
     await storage.log.close();
   });
 
-  it('says what it cut', async () => {
+  /** Ten transactions, the last two damaged; gives what the mark said before those two. */
+  async function damagedTail(): Promise<{ file: string; mark: string; earlier: Buffer }> {
     await tenTransactions();
+    const mark = path.join(version2, 'durableMark');
+    const storage = recover(dataDir);
+    const earlier = fs.readFileSync(mark);
+    await write(storage, [records(1, 11, 12)]);
+    await storage.log.close();
     const file = path.join(version2, 'log.100000006');
     const data = fs.readFileSync(file);
-    data[data.indexOf(records(1, 10, 10)[0]?.bytes ?? '')] = 0x55;
+    data[data.indexOf(records(1, 12, 12)[0]?.bytes ?? '')] = 0x55;
     fs.writeFileSync(file, data);
+    return { file, mark, earlier };
+  }
+
+  it('says what it cut', async () => {
+    const { file, mark, earlier } = await damagedTail();
+    // As after a power loss, which takes what was never synced: the tail, and the mark behind it.
+    fs.writeFileSync(mark, earlier);
     const storage = recover(dataDir);
-    expect(storage.log.lastLogged).toBe(makeZxid(1, 8));
+    expect(storage.log.lastLogged).toBe(makeZxid(1, 10));
     expect(storage.warnings).toEqual([expect.stringContaining(`unsynced tail at ${file}, offset`)]);
     await storage.log.close();
+  });
+
+  it('refuses a bad tail that had been durable, and changes nothing', async () => {
+    const { file } = await damagedTail();
+    const before = snapshotFiles(version2);
+    const refusal =
+      /log.100000006, offset.*is damage.*0x10000000a but had been fsynced up to 0x10000000c/;
+    expect(() => recover(dataDir)).toThrow(refusal);
+    expect(snapshotFiles(version2)).toEqual(before);
+    fs.writeFileSync(file, Buffer.alloc(4096));
+    expect(() => recover(dataDir)).toThrow(/had been fsynced up to/);
+    fs.rmSync(file);
+    expect(() => recover(dataDir)).toThrow(/had been fsynced up to/);
+  });
+
+  it('refuses a damaged mark, and makes one where there was none', async () => {
+    await tenTransactions();
+    const mark = path.join(version2, 'durableMark');
+    const whole = fs.readFileSync(mark);
+    for (let i = 0; i < whole.length; i++) {
+      const bad = Buffer.from(whole);
+      bad[i] = (bad[i] as number) ^ 4;
+      fs.writeFileSync(mark, bad);
+      expect(() => recover(dataDir)).toThrow(/durableMark, offset 0: expected a mark/);
+    }
+    fs.rmSync(mark);
+    const storage = recover(dataDir);
+    expect(storage.log.lastLogged).toBe(makeZxid(1, 10));
+    await storage.log.close();
+    expect(fs.readFileSync(mark)).toEqual(whole);
+  });
+
+  it('moves the mark down before it truncates or resets the log', async () => {
+    await tenTransactions();
+    const storage = recover(dataDir);
+    storage.log.truncate(makeZxid(1, 7));
+    await storage.log.close();
+    const again = recover(dataDir);
+    expect(again.log.lastLogged).toBe(makeZxid(1, 7));
+    again.snapshots.installSync(makeZxid(1, 6), STATE, 'six');
+    again.log.reset(makeZxid(1, 6));
+    await again.log.close();
+    const third = recover(dataDir);
+    expect(third.log.lastLogged).toBe(makeZxid(1, 6));
+    await third.log.close();
   });
 
   it('does without a damaged snapshot only where the log makes up for it', async () => {

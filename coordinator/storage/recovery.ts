@@ -4,13 +4,14 @@
 import path from 'node:path';
 import type { TxnRecord } from '../txn.ts';
 import { epochOf, type Zxid, zxidHex } from '../zxid.ts';
+import { DurableMark } from './durable-mark.ts';
 import { EpochStore } from './epochs.ts';
 import { makeDirectory, removeInOrder, temporaryFiles } from './files.ts';
 import { lockDirectory } from './lock.ts';
 import { CorruptLogError, inspectLog } from './log-inspection.ts';
 import type { Snapshot } from './snapshot-format.ts';
 import { type LoadedSnapshot, SnapshotStore } from './snapshots.ts';
-import { type RecoveredLog, TxnLog } from './txn-log.ts';
+import { type RecoveredLog, TxnLog, type TxnLogOptions } from './txn-log.ts';
 
 /** As ZooKeeper names it, below dataDir. */
 const VERSION_DIRECTORY = 'version-2';
@@ -75,13 +76,17 @@ function recoverLocked(
   judgeBroken(dir, loaded, warnings);
   const { snapshot } = loaded;
   const segmentBytes = options.preAllocBytes ?? SEGMENT_BYTES;
-  const { log, recovered } = TxnLog.open(dir, {
+  const mark = DurableMark.open(dir);
+  const { log, recovered } = openLog(dir, mark, {
     after: snapshot?.zxid ?? 0,
     installed: snapshot?.installed ?? false,
     segmentBytes,
     growBytes: Math.min(GROW_BYTES, segmentBytes),
     currentEpoch,
-    onClosed: unlock,
+    onClosed: () => {
+      mark.close();
+      unlock();
+    },
   });
   if (recovered.cut !== null) {
     const { file, offset, bytes, what } = recovered.cut;
@@ -103,6 +108,19 @@ function recoverLocked(
     committed: Math.max(recovered.committed, snapshot?.zxid ?? 0),
     warnings,
   };
+}
+
+function openLog(
+  dir: string,
+  mark: DurableMark,
+  options: TxnLogOptions,
+): ReturnType<typeof TxnLog.open> {
+  try {
+    return TxnLog.open(dir, { ...options, mark });
+  } catch (error) {
+    mark.close();
+    throw error;
+  }
 }
 
 /** A damaged snapshot may be done without only when log and an older one make up for it. */

@@ -7,6 +7,7 @@
 import fs from 'node:fs';
 import type { TxnRecord } from '../txn.ts';
 import { follows, type Zxid, zxidHex } from '../zxid.ts';
+import type { DurableMark } from './durable-mark.ts';
 import { removeInOrder } from './files.ts';
 import { batchBytes, peekZxid } from './log-format.ts';
 import type { LogInspection, Segment } from './log-inspection.ts';
@@ -36,6 +37,7 @@ export class TxnLog {
   readonly #currentEpoch: () => number;
   readonly #onClosed: () => void;
   readonly #writer: LogWriter;
+  readonly #mark: DurableMark | undefined;
   #segments: Segment[];
   /** What the first record of an empty log follows. */
   #base: Zxid;
@@ -59,7 +61,7 @@ export class TxnLog {
   static open(dir: string, options: TxnLogOptions = {}): { log: TxnLog; recovered: RecoveredLog } {
     fs.mkdirSync(dir, { recursive: true });
     const after = options.after ?? 0;
-    const found = mendLog(dir, after, options.installed === true);
+    const found = mendLog(dir, after, options.installed === true, options.mark);
     const log = new TxnLog(dir, options, found, after);
     try {
       checkHistory(log, after);
@@ -88,7 +90,8 @@ export class TxnLog {
     this.#committed = Math.max(found.committed, after);
     this.#onClosed = options.onClosed ?? (() => {});
     const growBytes = options.growBytes ?? DEFAULTS.growBytes;
-    this.#writer = new LogWriter(dir, this.#segmentBytes, growBytes);
+    this.#writer = new LogWriter(dir, this.#segmentBytes, growBytes, options.mark);
+    this.#mark = options.mark;
     this.#writer.resume(this.#segments.at(-1));
   }
 
@@ -177,6 +180,7 @@ export class TxnLog {
     }
     this.#dying(() => {
       this.#writer.release();
+      this.#mark?.lower(to);
       // Newest first, so that a crash leaves a log without a gap.
       const above = this.#segments.filter((segment) => segment.header.firstZxid > to).reverse();
       removeInOrder(
@@ -199,6 +203,7 @@ export class TxnLog {
     this.#assertIdle('reset');
     this.#dying(() => {
       this.#writer.release();
+      this.#mark?.lower(after);
       // The oldest goes last: while it is there, recovery knows that the reset was not finished.
       removeInOrder(this.dir, this.segmentFiles.reverse());
       this.#segments = [];
