@@ -35,8 +35,22 @@ export interface Event {
   syncZxid?: number;
   /** Session the operation ran in, as hexadecimal. */
   session?: string;
+  /** Which connection of its client the reply came by, from 1. */
+  connection?: number;
+  /** The number that the request had in its session, where its outcome is unknown. */
+  cxid?: number;
+  /** Watch notifications that came before this operation's reply and after the one before it. */
+  heard?: Heard[];
   offset?: number;
   leaderEpoch?: number;
+}
+
+/** A watch notification as a client got it, in the order of the wire. */
+export interface Heard {
+  type: 'created' | 'deleted' | 'dataChanged' | 'childrenChanged';
+  path: string;
+  /** Which connection of its session it came by. */
+  connection: number;
 }
 
 /** The phases of a run, in order; recorded as `info` events of process `harness`, f `phase`. */

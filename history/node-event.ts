@@ -90,8 +90,19 @@ export type CoordinatorEvent =
   | { ev: 'ackReceived'; from: number; zxid: number }
   /** Everything up to `zxid` is known committed here. */
   | { ev: 'commit'; zxid: number }
-  /** Applied to the tree; `digest` is the state's digest after it. */
-  | { ev: 'apply'; zxid: number; hash: string; digest: string }
+  /**
+   * Applied to the tree; `digest` is the state's digest after it. `session` and `cxid` name the request
+   * of a client that it answers; `refused` says that it changed nothing.
+   */
+  | {
+      ev: 'apply';
+      zxid: number;
+      hash: string;
+      digest: string;
+      session?: string;
+      cxid?: number;
+      refused?: true;
+    }
   /** An ephemeral node was made (level `all`). */
   | { ev: 'ephemeralCreated'; session: string; path: string; zxid: number }
   /** A node was deleted, alone or by its session's close (level `all`). */

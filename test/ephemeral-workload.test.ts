@@ -117,7 +117,8 @@ describe('ephemeral client', () => {
     const { session } = opened;
     const before = server.eventNames.filter((ev) => ev === 'sessionAttached').length;
     const back = await client.invoke(op('reattach', { value: { node: 'n2' } }));
-    expect(back).toEqual({ type: 'ok', value: { node: 'n2' }, node: 'n2', session });
+    const place = { node: 'n2', session, connection: 2 };
+    expect(back).toEqual({ type: 'ok', value: { node: 'n2' }, ...place });
     const attached = server.eventNames.filter((ev) => ev === 'sessionAttached').length;
     expect(attached).toBe(before + 1);
     expect(await list(client)).toEqual(['a']);
@@ -173,7 +174,7 @@ describe('ephemeral client', () => {
 
   it('refuses what it does not know', async () => {
     const { client } = await ready();
-    await expect(client.invoke(op('cas', { key: DIRECTORY }))).rejects.toThrow(/got cas/);
+    await expect(client.invoke(op('swim', { key: DIRECTORY }))).rejects.toThrow(/swim; known: /);
     await expect(client.invoke(op('exists'))).rejects.toThrow(/expected a path/);
   });
 });

@@ -6,8 +6,10 @@ import type { Event } from '../history/event.ts';
 import type { OpStep, Plan } from '../history/plan.ts';
 import type { Workload, WorkloadContext } from '../history/plugin.ts';
 import type { Random } from '../history/random.ts';
-import { EphemeralClient, ROOT } from './ephemeral-client.ts';
+import { TreeClient } from './tree-client.ts';
 
+/** The node below which every thread has a directory of its own. */
+const ROOT = '/chaos/ephemeral';
 /** One thread of so many only keeps its session alive. */
 const KEEPERS_EACH = 5;
 /** Nodes a session has at most, so that lists stay short. */
@@ -223,7 +225,7 @@ export const ephemeral: Workload = {
   load,
   final,
   client: (context, thread) =>
-    new EphemeralClient({
+    new TreeClient({
       nodes: context.nodes,
       home: thread % context.nodes.length,
       address: (node) => context.address(node),

@@ -140,11 +140,12 @@ async function change(link: Link, reply: Promise<{ zxid: number; stat: Stat }>):
  */
 function refused(link: Link, error: unknown, effect: boolean): OpResult {
   if (!(error instanceof CoordinatorError)) throw error;
-  const { zxid, sent } = error;
+  const { zxid, sent, cxid } = error;
   const name = error.name === 'OperationTimeout' ? 'Timeout' : error.name;
   if (zxid !== undefined) return { type: 'fail', error: name, zxid, ...whereabouts(link) };
-  const type = sent && effect ? 'info' : 'fail';
-  return { type, error: `${name}: ${error.message}`, ...whereabouts(link) };
+  const outcome = { error: `${name}: ${error.message}`, ...whereabouts(link) };
+  if (!sent || !effect) return { type: 'fail', ...outcome };
+  return { type: 'info', ...outcome, ...(cxid === undefined ? {} : { cxid }) };
 }
 
 function shown(zxid: number, { mzxid, version }: Stat): Partial<OpResult> {

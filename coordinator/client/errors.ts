@@ -12,6 +12,8 @@ export interface ErrorContext {
   zxid?: Zxid;
   /** Whether the request's bytes were handed to a socket. */
   sent: boolean;
+  /** The request's number in its session, if it was sent. */
+  cxid?: number;
   /** multi: what became of each operation. */
   results?: MultiResult[];
 }
@@ -26,6 +28,7 @@ export class CoordinatorError extends Error {
   readonly code: number;
   readonly zxid: Zxid | undefined;
   readonly sent: boolean;
+  readonly cxid: number | undefined;
   readonly results: MultiResult[] | undefined;
 
   constructor(name: CoordinatorErrorName, message: string, context: ErrorContext) {
@@ -34,6 +37,7 @@ export class CoordinatorError extends Error {
     this.code = name === 'ConnectionRefused' ? ErrorCode.ConnectionLoss : ErrorCode[name];
     this.zxid = context.zxid;
     this.sent = context.sent;
+    this.cxid = context.cxid;
     this.results = context.results;
   }
 }

@@ -12,7 +12,7 @@ import type { Zxid } from '../zxid.ts';
 import type { ServerAddress } from './address.ts';
 import { Channel } from './channel.ts';
 import { CoordinatorError, type CoordinatorErrorName, replyError } from './errors.ts';
-import { WatchRegistry } from './watches.ts';
+import { type WatchEvent, WatchRegistry } from './watches.ts';
 
 const NO_PASSWORD = Buffer.alloc(16);
 const XID_MAX = 0x7fff_ffff;
@@ -34,6 +34,8 @@ export interface SessionOptions {
   frameBytesMax: number;
   /** One connection attempt an operation and none between operations; nothing is tried again. */
   oneAttempt: boolean;
+  /** Told of every notification as it comes, asked for or not, in the order of all that comes. */
+  onNotification?: (event: WatchEvent, connection: number) => void;
 }
 
 /** The reply of a request that succeeded, or whose refusal the request wants to judge itself. */
@@ -278,6 +280,7 @@ export class Session {
   #notified({ type, path }: WatcherEvent): void {
     const fired = this.watches.fire(type, path);
     if (fired === null) return;
+    this.#options.onNotification?.(fired.event, this.#connection);
     for (const callback of fired.callbacks) {
       // After the continuations of replies that came before it: the order on the wire is kept.
       queueMicrotask(() => callback(fired.event));
@@ -306,6 +309,7 @@ export class Session {
     request.settled = true;
     clearTimeout(request.timer);
     const message = `${request.what}: ${why}`;
-    request.reject(new CoordinatorError(name, message, { sent: request.sent }));
+    const { sent, xid } = request;
+    request.reject(new CoordinatorError(name, message, sent ? { sent, cxid: xid } : { sent }));
   }
 }

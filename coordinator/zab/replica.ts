@@ -11,7 +11,7 @@ import type {
   SessionTracker,
   StateMachine,
 } from '../contract.ts';
-import { hashHex, type TxnBody, type TxnRecord } from '../txn.ts';
+import { hashHex, type Txn, type TxnBody, type TxnRecord } from '../txn.ts';
 import { type Zxid, zxidHex } from '../zxid.ts';
 import type {
   DurableEpochs,
@@ -282,7 +282,8 @@ export class Replica implements Consensus {
     const result = tree.apply(record);
     if (events.detailed) {
       const digest = tree.digest();
-      events.emit({ ev: 'apply', zxid: txn.zxid, hash: hashHex(hash), digest });
+      const applied = { ev: 'apply', zxid: txn.zxid, hash: hashHex(hash), digest };
+      events.emit({ ...applied, ...requestOf(txn) });
     }
     this.#report(txn.zxid, txn.body);
     this.#sinceSnapshot += 1;
@@ -377,4 +378,11 @@ export class Replica implements Consensus {
   #epochOf(tenure: Tenure): number {
     return tenure.role === 'leading' ? tenure.leader.epoch : tenure.learner.epoch;
   }
+}
+
+/** Whose request a transaction answers, and whether in vain; empty when no client asked. */
+function requestOf({ session, cxid, body }: Txn): Record<string, unknown> {
+  if (session === 0) return {};
+  const request = { session: session.toString(16), cxid };
+  return body.type === 'error' ? { ...request, refused: true } : request;
 }

@@ -1,13 +1,10 @@
-// The client of the workload `ephemeral`: one main session a process, opened, closed, given up and carried
+// The client of all workloads on the tree: one main session a process, opened, closed, given up and carried
 // from server to server as told, and one observing session to each server that a step names.
 import { CoordinatorError, CreateFlag, type ServerAddress } from '../coordinator/client/index.ts';
 import type { OpStep } from '../history/plan.ts';
 import type { OpResult, WorkloadClient } from '../history/plugin.ts';
-import { type Acknowledged, EphemeralSession } from './ephemeral-session.ts';
-
-/** The node below which every thread has a directory of its own. */
-export const ROOT = '/chaos/ephemeral';
-const PARENTS = ['/chaos', ROOT];
+import { DirectSession } from './direct-session.ts';
+import { change, encode, operate, refused, whereabouts } from './tree-operations.ts';
 
 /** A create lost in setup cannot be tried again, so it is given much longer than others. */
 const SETUP_TIMEOUT_MS = 20_000;
@@ -16,7 +13,7 @@ const OBSERVER_TIMEOUT_MS = 6_000;
 /** How soon a session that is to be kept looks for a server again, ms. */
 const RETURN_MS = 50;
 
-export interface EphemeralClientOptions {
+export interface TreeClientOptions {
   nodes: readonly string[];
   /** Index of the server that the main session prefers. */
   home: number;
@@ -27,7 +24,7 @@ export interface EphemeralClientOptions {
   keep: boolean;
 }
 
-/** Values of the steps. */
+/** Values of the steps about a session's life. */
 export interface CloseValue {
   /** Nodes whose creation is sent just before and just behind the close, in one write. */
   before?: string;
@@ -38,16 +35,16 @@ export interface AbandonValue {
   burst: string[];
 }
 
-export class EphemeralClient implements WorkloadClient {
-  readonly #options: EphemeralClientOptions;
-  readonly #observers = new Map<string, EphemeralSession>();
-  #main: EphemeralSession | undefined;
+export class TreeClient implements WorkloadClient {
+  readonly #options: TreeClientOptions;
+  readonly #observers = new Map<string, DirectSession>();
+  #main: DirectSession | undefined;
   /** Servers tried for the main session. */
   #attempts = 0;
-  #parentsMade = false;
+  readonly #parentsMade = new Set<string>();
   #returning: NodeJS.Timeout | undefined;
 
-  constructor(options: EphemeralClientOptions) {
+  constructor(options: TreeClientOptions) {
     this.#options = options;
   }
 
@@ -58,7 +55,7 @@ export class EphemeralClient implements WorkloadClient {
       case 'close':
         return await this.#close((step.value ?? {}) as CloseValue);
       case 'abandon':
-        return this.#abandon(step.value as AbandonValue);
+        return this.#abandon((step.value ?? { burst: [] }) as AbandonValue);
       case 'reattach':
         return await this.#reattach((step.value as { node: string }).node);
       default:
@@ -77,33 +74,15 @@ export class EphemeralClient implements WorkloadClient {
 
   /** An operation inside a session: the main one, or the observer at the node named. */
   async #operate(step: OpStep): Promise<OpResult> {
-    const { f, key, value } = step;
-    if (key === undefined) throw new Error(`expected a path as key for ${f}, got none`);
-    const observed = step.node ?? (f === 'create' ? this.#home : undefined);
+    const observed = step.node ?? (step.f === 'create' ? this.#home : undefined);
     const session = observed === undefined ? this.#current() : this.#observer(observed);
     try {
       await this.#connect(session);
     } catch (error) {
-      return refused(session, error, false);
+      return heardBy(session, refused(session, error, false));
     }
-    switch (f) {
-      case 'create':
-        return await this.#create(session, key, bytesOf(value));
-      case 'write':
-        return await shown(session, session.setData(key, bytesOf(value)), true);
-      case 'read':
-        return await read(session, key);
-      case 'exists':
-        return await exists(session, key);
-      case 'children':
-        return await children(session, key);
-      case 'create-ephemeral': {
-        const { sequential } = value as { sequential: boolean };
-        return await made(session, key, sequential);
-      }
-      default:
-        throw new Error(`expected an operation of the workload ephemeral, got ${f}`);
-    }
+    if (step.f !== 'create') return heardBy(session, await operate(session, step));
+    return await this.#create(session, step);
   }
 
   get #home(): string {
@@ -111,13 +90,13 @@ export class EphemeralClient implements WorkloadClient {
     return nodes[home % nodes.length] as string;
   }
 
-  #session(node: string, sessionTimeoutMs: number, onLost?: () => void): EphemeralSession {
+  #session(node: string, sessionTimeoutMs: number, onLost?: () => void): DirectSession {
     const { address, opTimeoutMs } = this.#options;
     const options = { address, node, sessionTimeoutMs, opTimeoutMs };
-    return new EphemeralSession(onLost === undefined ? options : { ...options, onLost });
+    return new DirectSession(onLost === undefined ? options : { ...options, onLost });
   }
 
-  #observer(node: string): EphemeralSession {
+  #observer(node: string): DirectSession {
     const known = this.#observers.get(node);
     if (known !== undefined && !known.over) return known;
     const observer = this.#session(node, OBSERVER_TIMEOUT_MS);
@@ -126,7 +105,7 @@ export class EphemeralClient implements WorkloadClient {
   }
 
   /** The main session; a new one if the last is over. */
-  #current(): EphemeralSession {
+  #current(): DirectSession {
     if (this.#main === undefined || this.#main.over) {
       const { sessionTimeoutMs, keep } = this.#options;
       const onLost = keep ? () => this.#return() : undefined;
@@ -136,7 +115,7 @@ export class EphemeralClient implements WorkloadClient {
   }
 
   /** One attempt: at home and elsewhere in turns, so that a cut-off server keeps its clients. */
-  async #connect(session: EphemeralSession): Promise<void> {
+  async #connect(session: DirectSession): Promise<void> {
     if (session.connected) return;
     if (session === this.#main && !session.connecting) session.aim(this.#next());
     await session.connect();
@@ -223,108 +202,33 @@ export class EphemeralClient implements WorkloadClient {
     return { type: 'ok', value: { node }, ...whereabouts(session) };
   }
 
-  async #create(session: EphemeralSession, path: string, data: Buffer): Promise<OpResult> {
+  /** A node of the setup, whose parents are made first. */
+  async #create(session: DirectSession, { key: path, value }: OpStep): Promise<OpResult> {
+    if (path === undefined) throw new Error('expected a path as key for create, got none');
     const create = (at: string, bytes: Buffer) =>
       session.create(at, CreateFlag.persistent, bytes, SETUP_TIMEOUT_MS);
-    if (!this.#parentsMade) {
-      for (const made of await Promise.allSettled(
-        PARENTS.map((at) => create(at, Buffer.alloc(0))),
-      )) {
-        if (made.status === 'fulfilled' || named(made.reason, 'NodeExists')) continue;
-        return refused(session, made.reason, false);
-      }
-      this.#parentsMade = true;
+    const parents = parentsOf(path).filter((parent) => !this.#parentsMade.has(parent));
+    const making = parents.map((parent) => create(parent, Buffer.alloc(0)));
+    for (const made of await Promise.allSettled(making)) {
+      if (made.status === 'fulfilled' || named(made.reason, 'NodeExists')) continue;
+      return refused(session, made.reason, false);
     }
-    return await shown(session, create(path, data), true);
+    for (const parent of parents) this.#parentsMade.add(parent);
+    return await change(session, create(path, encode(value)));
   }
+}
+
+/** `/a/b/c` → `/a`, `/a/b`. */
+function parentsOf(path: string): string[] {
+  const names = path.split('/').slice(1, -1);
+  return names.map((_, i) => `/${names.slice(0, i + 1).join('/')}`);
 }
 
 function named(error: unknown, name: string): boolean {
   return error instanceof CoordinatorError && error.name === name;
 }
 
-async function shown(
-  session: EphemeralSession,
-  reply: Promise<Acknowledged>,
-  effect: boolean,
-): Promise<OpResult> {
-  try {
-    const { zxid, stat } = await reply;
-    const { mzxid, version } = stat;
-    return { type: 'ok', zxid, mzxid, version, ...whereabouts(session) };
-  } catch (error) {
-    return refused(session, error, effect);
-  }
-}
-
-async function made(
-  session: EphemeralSession,
-  path: string,
-  sequential: boolean,
-): Promise<OpResult> {
-  try {
-    const created = await session.createEphemeral(path, sequential);
-    const { zxid } = created;
-    return { type: 'ok', value: { path: created.path }, zxid, ...whereabouts(session) };
-  } catch (error) {
-    return refused(session, error, true);
-  }
-}
-
-async function exists(session: EphemeralSession, path: string): Promise<OpResult> {
-  try {
-    const { zxid, owner, exists: there } = await session.exists(path);
-    const value = owner === undefined ? { exists: there } : { exists: there, owner };
-    return { type: 'ok', value, zxid, ...whereabouts(session) };
-  } catch (error) {
-    return refused(session, error, false);
-  }
-}
-
-async function children(session: EphemeralSession, path: string): Promise<OpResult> {
-  try {
-    const { zxid, children: names } = await session.children(path);
-    return { type: 'ok', value: [...names].sort(), zxid, ...whereabouts(session) };
-  } catch (error) {
-    return refused(session, error, false);
-  }
-}
-
-/** Sync and get leave in one write; together they are one linearizable read. */
-async function read(session: EphemeralSession, path: string): Promise<OpResult> {
-  const [sync, get] = await Promise.allSettled([session.sync(path), session.getData(path)]);
-  if (sync.status === 'rejected') return refused(session, sync.reason, false);
-  const syncZxid = sync.value.zxid;
-  if (get.status === 'rejected') return { ...refused(session, get.reason, false), syncZxid };
-  const { zxid, stat, data, connection } = get.value;
-  if (connection !== sync.value.connection) {
-    return { type: 'fail', error: 'ConnectionChanged', ...whereabouts(session) };
-  }
-  const { mzxid, version } = stat;
-  const value = Number(data?.toString() ?? Number.NaN);
-  return { type: 'ok', value, syncZxid, zxid, mzxid, version, ...whereabouts(session) };
-}
-
-/**
- * The outcome of an operation that got no success. It certainly did not happen if the server refused
- * it, if it never left, or if it could have changed nothing.
- */
-function refused(session: EphemeralSession, error: unknown, effect: boolean): OpResult {
-  if (!(error instanceof CoordinatorError)) throw error;
-  const { zxid, sent } = error;
-  const name = error.name === 'OperationTimeout' ? 'Timeout' : error.name;
-  if (zxid !== undefined) return { type: 'fail', error: name, zxid, ...whereabouts(session) };
-  const type = sent && effect ? 'info' : 'fail';
-  return { type, error: `${name}: ${error.message}`, ...whereabouts(session) };
-}
-
-function whereabouts({ node, id }: EphemeralSession): Partial<OpResult> {
-  return id === undefined ? { node } : { node, session: id };
-}
-
-function bytesOf(value: unknown): Buffer {
-  if (typeof value !== 'number' || !Number.isSafeInteger(value)) {
-    throw new Error(`expected an integer to write, got ${JSON.stringify(value)}`);
-  }
-  return Buffer.from(String(value));
+function heardBy(session: DirectSession, result: OpResult): OpResult {
+  const heard = session.takeHeard();
+  return heard.length === 0 ? result : { ...result, heard };
 }
