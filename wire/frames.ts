@@ -3,11 +3,16 @@
 import { WireError } from './bytes.ts';
 
 const PREFIX_BYTES = 4;
+const NOTHING = Buffer.alloc(0);
 
 /** Cuts a stream of 4-byte big-endian length prefixed frames; refuses frames over `frameBytesMax`. */
 export class FrameSplitter {
   readonly frameBytesMax: number;
-  #pending: Buffer | null = null;
+  /** Memory of a frame that is not complete; it doubles, so that tiny chunks cost no copy each. */
+  #held: Buffer = NOTHING;
+  #heldBytes = 0;
+  /** How many bytes must be held before there is anything to look at. */
+  #wantedBytes = 0;
 
   constructor(frameBytesMax: number) {
     this.frameBytesMax = frameBytesMax;
@@ -15,7 +20,7 @@ export class FrameSplitter {
 
   /** Bytes held back because their frame is not complete. */
   get pendingBytes(): number {
-    return this.#pending?.length ?? 0;
+    return this.#heldBytes;
   }
 
   /**
@@ -24,21 +29,45 @@ export class FrameSplitter {
    * `onFrame` may return false to stop early (the connection is being closed); the rest is dropped.
    */
   feed(chunk: Buffer, onFrame: (body: Buffer) => boolean | undefined): void {
-    const data = this.#pending === null ? chunk : Buffer.concat([this.#pending, chunk]);
-    this.#pending = null;
+    let data = chunk;
+    if (this.#heldBytes > 0) {
+      this.#append(chunk);
+      if (this.#heldBytes < this.#wantedBytes) return;
+      data = this.#held.subarray(0, this.#heldBytes);
+      this.#held = NOTHING;
+      this.#heldBytes = 0;
+    }
     let at = 0;
+    let wanted = PREFIX_BYTES;
     while (data.length - at >= PREFIX_BYTES) {
       const size = data.readInt32BE(at);
       if (size < 0 || size > this.frameBytesMax) {
         throw new WireError(`expected a frame of 0 to ${this.frameBytesMax} bytes, got ${size}`);
       }
       const end = at + PREFIX_BYTES + size;
-      if (end > data.length) break;
+      if (end > data.length) {
+        wanted = PREFIX_BYTES + size;
+        break;
+      }
       const body = data.subarray(at + PREFIX_BYTES, end);
       at = end;
       if (onFrame(body) === false) return;
     }
-    if (at < data.length) this.#pending = at === 0 ? data : data.subarray(at);
+    if (at === data.length) return;
+    this.#held = data.subarray(at);
+    this.#heldBytes = data.length - at;
+    this.#wantedBytes = wanted;
+  }
+
+  #append(chunk: Buffer): void {
+    const bytes = this.#heldBytes + chunk.length;
+    if (bytes > this.#held.length) {
+      const grown = Buffer.allocUnsafe(Math.max(bytes, this.#held.length * 2));
+      this.#held.copy(grown, 0, 0, this.#heldBytes);
+      this.#held = grown;
+    }
+    chunk.copy(this.#held, this.#heldBytes);
+    this.#heldBytes = bytes;
   }
 }
 

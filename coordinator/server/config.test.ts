@@ -50,9 +50,19 @@ describe('a configuration', () => {
       syncLimit: 5,
       minSessionTimeoutMs: 4000,
       maxSessionTimeoutMs: 40_000,
-      frameBytesMax: 1_048_575,
-      outstandingMax: 1000,
-      clientConnectionsMax: 60,
+      limits: {
+        frameBytesMax: 1_048_575,
+        connectionsPerAddressMax: 60,
+        connectionsMax: 0,
+        outstandingMax: 1000,
+        connectionOutstandingMax: 1000,
+        connectionOutputBytesMax: 4 * 1024 * 1024,
+        totalOutputBytesMax: 256 * 1024 * 1024,
+      },
+      nodesMax: 0,
+      dataBytesMax: 0,
+      words: new Set(['srvr']),
+      warnings: [],
       snapCount: 100_000,
       snapRetainCount: 3,
       preAllocBytes: 64 * 1024 * 1024,
@@ -80,6 +90,15 @@ describe('a configuration', () => {
         'commitLogCount=50',
         'globalOutstandingLimit=64',
         'maxClientCnxns=0',
+        'maxCnxns=500',
+        'connectionOutstandingLimit=32',
+        'connectionOutputLimit=100000',
+        'totalOutputLimit=9000000',
+        'nodeCountLimit=1000',
+        'dataSizeLimit=5000000000',
+        '4lw.commands.whitelist=ruok, mntr',
+        'metricsProvider.httpHost=127.0.0.1',
+        'metricsProvider.httpPort=7000',
         ...THREE,
       ],
       '--myid',
@@ -98,11 +117,21 @@ describe('a configuration', () => {
       snapRetainCount: 4,
       minSessionTimeoutMs: 300,
       maxSessionTimeoutMs: 9000,
-      frameBytesMax: 2_000_000,
+      limits: {
+        frameBytesMax: 2_000_000,
+        connectionsPerAddressMax: 0,
+        connectionsMax: 500,
+        outstandingMax: 64,
+        connectionOutstandingMax: 32,
+        connectionOutputBytesMax: 100_000,
+        totalOutputBytesMax: 9_000_000,
+      },
+      nodesMax: 1000,
+      dataBytesMax: 5_000_000_000,
+      words: new Set(['ruok', 'mntr']),
+      metrics: { host: '127.0.0.1', port: 7000 },
       preAllocBytes: 1024 * 1024,
       commitLogCount: 50,
-      outstandingMax: 64,
-      clientConnectionsMax: 0,
     });
     expect(config.peers.map((peer) => peer.sid)).toEqual([1, 2, 3]);
     expect(config.peers[2]).toEqual({ sid: 3, host: 'c', peerPort: 2888, electionPort: 3888 });
@@ -136,7 +165,33 @@ describe('a configuration', () => {
   });
 });
 
+describe('a key of ZooKeeper without effect', () => {
+  it('is taken with a warning that says why', () => {
+    const { warnings } = load([`dataDir=${dir}`, 'autopurge.purgeInterval=1', 'electionAlg=3']);
+    expect(warnings).toHaveLength(2);
+    expect(warnings[0]).toMatch(/zoo.cfg:2: autopurge.purgeInterval has no effect: old snapshots/);
+  });
+});
+
 describe('a mistake', () => {
+  it('in what is secured is named', () => {
+    const secure = ['dataDir=/d', 'secureClientPort=2281'];
+    expect(complaint(secure)).toContain('ssl.keyStore.location is missing, secureClientPort needs');
+    expect(complaint([...secure, 'ssl.keyStore.location=/none.pem'])).toMatch(
+      /cannot read ssl.keyStore.location of .*zoo.cfg:3.*ENOENT/,
+    );
+    fs.writeFileSync(path.join(dir, 'x.pem'), 'no certificate');
+    expect(complaint([...secure, `ssl.keyStore.location=${dir}/x.pem`])).toContain(
+      'expected a PEM',
+    );
+    expect(complaint([...secure, 'ssl.clientAuth=maybe'])).toContain('one of need, want, none');
+    expect(complaint(['dataDir=/d', 'sslQuorum=true'])).toContain('ssl.quorum.keyStore.location');
+    expect(complaint(['dataDir=/d', 'sslQuorum=yes'])).toContain('expected one of true, false');
+    expect(complaint(['dataDir=/d', '4lw.commands.whitelist=ruok,nope'])).toMatch(
+      /unknown word 'nope', known are conf, cons, .* and \*/,
+    );
+  });
+
   const ok = 'dataDir=/d';
 
   it('is named with its place', () => {

@@ -5,6 +5,23 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { FRAME_BYTES_MAX } from '../protocol/codes.ts';
+import {
+  ConfigError,
+  INT_MAX,
+  PORT_MAX,
+  Properties,
+  readText,
+  SERVER_PREFIX,
+  wholeNumber,
+} from './config-file.ts';
+import {
+  readSecureClients,
+  readSecurePeers,
+  type SecureClients,
+  type SecurePeers,
+} from './config-tls.ts';
+import { FOUR_LETTER_WORDS } from './four-letter-words.ts';
+import { type ClientLimits, DEFAULT_LIMITS } from './limits.ts';
 
 /** A voter of the ensemble. */
 export interface PeerConfig {
@@ -44,12 +61,18 @@ export interface ServerConfig {
   syncLimit: number;
   minSessionTimeoutMs: number;
   maxSessionTimeoutMs: number;
-  /** Largest frame taken from a client (jute.maxbuffer). */
-  frameBytesMax: number;
-  /** Requests one connection may have outstanding (globalOutstandingLimit). */
-  outstandingMax: number;
-  /** Connections one client address may have; 0: any number. */
-  clientConnectionsMax: number;
+  limits: ClientLimits;
+  /** Znodes, and bytes of paths and data, that the tree may grow to; 0: no bound. */
+  nodesMax: number;
+  dataBytesMax: number;
+  /** Four-letter words that are answered. */
+  words: ReadonlySet<string>;
+  /** Where metrics are given; absent: nowhere. */
+  metrics?: { host: string; port: number };
+  secureClients?: SecureClients;
+  securePeers?: SecurePeers;
+  /** Taken, and yet worth a line in the server's log. */
+  warnings: string[];
   /** Transactions between snapshots. */
   snapCount: number;
   snapRetainCount: number;
@@ -61,49 +84,17 @@ export interface ServerConfig {
   events?: EventConfig;
 }
 
-/** The configuration cannot be used; the message says where and what was expected. */
-export class ConfigError extends Error {
-  override name = 'ConfigError';
-}
-
-/** As ZooKeeper's, so that a zoo.cfg can be taken as it is. */
-const KNOWN_KEYS = [
-  'tickTime',
-  'initLimit',
-  'syncLimit',
-  'dataDir',
-  'clientPort',
-  'clientPortAddress',
-  'snapCount',
-  'autopurge.snapRetainCount',
-  'minSessionTimeout',
-  'maxSessionTimeout',
-  'jute.maxbuffer',
-  'preAllocSize',
-  'commitLogCount',
-  'globalOutstandingLimit',
-  'maxClientCnxns',
-] as const;
-
-export type ConfigKey = (typeof KNOWN_KEYS)[number];
+export { ConfigError } from './config-file.ts';
 
 const USAGE =
   'usage: --config FILE [--myid N] [--events FILE] [--event-level off|state|all] ' +
   '[--event-base NS] [--incarnation N] [--node NAME]';
 
-/** One line of the file and its place, `file:line`. */
-interface Property {
-  key: string;
-  value: string;
-  where: string;
-}
-
 const LEVELS = ['off', 'state', 'all'] as const;
 const SID_MAX = 255;
-const PORT_MAX = 65_535;
-const INT_MAX = 2 ** 31 - 1;
 const DEFAULT_CLIENT_PORT = 2181;
-const SERVER_PREFIX = 'server.';
+/** A request and its reply travel between servers in frames of at most 64 MB. */
+const FRAME_BYTES_TOP = 32 * 1024 * 1024;
 const SERVER_LINE = /^(\[[^\]]+\]|[^:[\]]+):(\d{1,5}):(\d{1,5})(?::(\w+))?$/;
 const SERVER_FORM = 'host:peerPort:electionPort[:participant]';
 
@@ -133,52 +124,10 @@ function parseFlags(argv: readonly string[]): Flags {
   }
 }
 
-/** A whole number from text. Throws ConfigError that names `what`. */
-function wholeNumber(what: string, text: string, min: number, max: number): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < min || value > max) {
-    throw new ConfigError(`${what}: expected a whole number of ${min} to ${max}, got '${text}'`);
-  }
-  return value;
-}
-
-function readFile(file: string, what: string): string {
-  try {
-    return fs.readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new ConfigError(`cannot read ${what}: ${(error as Error).message}`);
-  }
-}
-
-/** `key=value` lines and comments, by key. Throws ConfigError for any other line or key. */
-function readProperties(text: string, file: string): Map<string, Property> {
-  const found = new Map<string, Property>();
-  for (const [index, raw] of text.split(/\r?\n/).entries()) {
-    const line = raw.trim();
-    if (line === '' || line.startsWith('#') || line.startsWith('!')) continue;
-    const where = `${file}:${index + 1}`;
-    const equals = line.indexOf('=');
-    if (equals <= 0) throw new ConfigError(`${where}: expected key=value, got '${line}'`);
-    const key = line.slice(0, equals).trim();
-    const value = line.slice(equals + 1).trim();
-    const earlier = found.get(key);
-    if (earlier !== undefined) {
-      throw new ConfigError(`${where}: ${key} was already given at ${earlier.where}`);
-    }
-    if (!KNOWN_KEYS.some((known) => known === key) && !key.startsWith(SERVER_PREFIX)) {
-      const names = [...KNOWN_KEYS, `${SERVER_PREFIX}N`].join(', ');
-      throw new ConfigError(`${where}: unknown key '${key}', known are ${names}`);
-    }
-    found.set(key, { key, value, where });
-  }
-  return found;
-}
-
-function parsePeers(properties: ReadonlyMap<string, Property>): PeerConfig[] {
+function parsePeers(properties: Properties): PeerConfig[] {
   const peers: PeerConfig[] = [];
   const addresses = new Map<string, string>();
-  for (const { key, value, where } of properties.values()) {
-    if (!key.startsWith(SERVER_PREFIX)) continue;
+  for (const { key, value, where } of properties.servers()) {
     const sid = wholeNumber(`${where}: ${key}`, key.slice(SERVER_PREFIX.length), 1, SID_MAX);
     const match = SERVER_LINE.exec(value);
     if (match === null) {
@@ -219,7 +168,7 @@ function findSid(flag: string | undefined, dataDir: string, peers: readonly Peer
   let sid: number;
   if (flag !== undefined) sid = wholeNumber('--myid', flag, 1, SID_MAX);
   else if (fs.existsSync(file)) {
-    sid = wholeNumber(file, readFile(file, 'the server id').trim(), 1, SID_MAX);
+    sid = wholeNumber(file, readText(file, 'the server id').trim(), 1, SID_MAX);
   } else if (peers.length === 0) return 1;
   else throw new ConfigError(`which server is this? Expected --myid N or a number in ${file}`);
   if (peers.length > 0 && !peers.some((peer) => peer.sid === sid)) {
@@ -256,6 +205,57 @@ function parseEvents(flags: Flags, sid: number): EventConfig | undefined {
   };
 }
 
+function readLimits(properties: Properties): ClientLimits {
+  const number = properties.number.bind(properties);
+  const defaults = DEFAULT_LIMITS;
+  return {
+    frameBytesMax: number('jute.maxbuffer', FRAME_BYTES_MAX, 1024, FRAME_BYTES_TOP),
+    connectionsPerAddressMax: number('maxClientCnxns', defaults.connectionsPerAddressMax, 0),
+    connectionsMax: number('maxCnxns', defaults.connectionsMax, 0),
+    outstandingMax: number('globalOutstandingLimit', defaults.outstandingMax, 1),
+    connectionOutstandingMax: number(
+      'connectionOutstandingLimit',
+      defaults.connectionOutstandingMax,
+      1,
+    ),
+    connectionOutputBytesMax: number(
+      'connectionOutputLimit',
+      defaults.connectionOutputBytesMax,
+      1024,
+    ),
+    totalOutputBytesMax: number('totalOutputLimit', defaults.totalOutputBytesMax, 1024 * 1024),
+  };
+}
+
+/** The words of 4lw.commands.whitelist; `*` is all of them, and srvr alone is the default. */
+function readWhitelist(properties: Properties): ReadonlySet<string> {
+  const entry = properties.get('4lw.commands.whitelist');
+  if (entry === undefined) return new Set(['srvr']);
+  const words = entry.value.split(',').map((word) => word.trim());
+  if (words.includes('*')) return FOUR_LETTER_WORDS;
+  for (const word of words) {
+    if (word === '' || FOUR_LETTER_WORDS.has(word)) continue;
+    const known = [...FOUR_LETTER_WORDS].sort().join(', ');
+    throw new ConfigError(`${entry.where}: unknown word '${word}', known are ${known} and *`);
+  }
+  return new Set(words.filter((word) => word !== ''));
+}
+
+type OptionalParts = Pick<ServerConfig, 'metrics' | 'secureClients' | 'securePeers'>;
+
+/** What is there only when it is asked for. */
+function optional(properties: Properties, clientHost: string): OptionalParts {
+  const port = properties.number('metricsProvider.httpPort', 0, 1, PORT_MAX);
+  const host = properties.text('metricsProvider.httpHost') ?? '0.0.0.0';
+  const secureClients = readSecureClients(properties, clientHost);
+  const securePeers = readSecurePeers(properties);
+  return {
+    ...(port === 0 ? {} : { metrics: { host, port } }),
+    ...(secureClients === undefined ? {} : { secureClients }),
+    ...(securePeers === undefined ? {} : { securePeers }),
+  };
+}
+
 /**
  * The configuration that command-line arguments (without the program) and the file they name give.
  * Throws ConfigError. Names and defaults: ZooKeeper Administrator's Guide, "Configuration
@@ -265,13 +265,7 @@ export function loadConfig(argv: readonly string[]): ServerConfig {
   const flags = parseFlags(argv);
   if (flags.config === undefined) throw new ConfigError(`--config is missing\n${USAGE}`);
   const file = path.resolve(flags.config);
-  const text = readFile(file, 'the configuration');
-  const properties = readProperties(text, flags.config);
-  const number = (key: ConfigKey, fallback: number, min: number, max = INT_MAX): number => {
-    const entry = properties.get(key);
-    if (entry === undefined) return fallback;
-    return wholeNumber(`${entry.where}: ${key}`, entry.value, min, max);
-  };
+  const properties = new Properties(readText(file, 'the configuration'), flags.config);
   const dataDirEntry = properties.get('dataDir');
   if (dataDirEntry === undefined || dataDirEntry.value === '') {
     throw new ConfigError(`${flags.config}: dataDir is missing, expected a line dataDir=DIRECTORY`);
@@ -279,6 +273,7 @@ export function loadConfig(argv: readonly string[]): ServerConfig {
   const dataDir = path.resolve(dataDirEntry.value);
   const peers = parsePeers(properties);
   const sid = findSid(flags.myid, dataDir, peers);
+  const number = properties.number.bind(properties);
   const tickTimeMs = number('tickTime', 2000, 1);
   const minSessionTimeoutMs = number('minSessionTimeout', 2 * tickTimeMs, 1);
   const maxSessionTimeoutMs = number('maxSessionTimeout', 20 * tickTimeMs, 1);
@@ -288,7 +283,8 @@ export function loadConfig(argv: readonly string[]): ServerConfig {
         `is ${maxSessionTimeoutMs} ms`,
     );
   }
-  const clientPort = number('clientPort', DEFAULT_CLIENT_PORT, 1, PORT_MAX);
+  const clientPort = properties.number('clientPort', DEFAULT_CLIENT_PORT, 1, PORT_MAX);
+  const clientHost = properties.text('clientPortAddress') ?? '0.0.0.0';
   const self = peers.find((peer) => peer.sid === sid);
   if (self !== undefined && [self.peerPort, self.electionPort].includes(clientPort)) {
     throw new ConfigError(`${flags.config}: clientPort ${clientPort} is also in server.${sid}`);
@@ -298,7 +294,7 @@ export function loadConfig(argv: readonly string[]): ServerConfig {
     sid,
     dataDir,
     clientPort,
-    clientHost: properties.get('clientPortAddress')?.value ?? '0.0.0.0',
+    clientHost,
     // A standalone server is an ensemble of one, which never opens these ports.
     peers: peers.length > 0 ? peers : [{ sid, host: '127.0.0.1', peerPort: 0, electionPort: 0 }],
     peerHost: self?.host ?? '127.0.0.1',
@@ -307,13 +303,16 @@ export function loadConfig(argv: readonly string[]): ServerConfig {
     syncLimit: number('syncLimit', 5, 1),
     minSessionTimeoutMs,
     maxSessionTimeoutMs,
-    frameBytesMax: number('jute.maxbuffer', FRAME_BYTES_MAX, 1024),
-    outstandingMax: number('globalOutstandingLimit', 1000, 1),
-    clientConnectionsMax: number('maxClientCnxns', 60, 0),
+    limits: readLimits(properties),
+    nodesMax: number('nodeCountLimit', 0, 0),
+    dataBytesMax: number('dataSizeLimit', 0, 0, Number.MAX_SAFE_INTEGER),
+    words: readWhitelist(properties),
+    warnings: properties.warnings,
     snapCount: number('snapCount', 100_000, 2),
     snapRetainCount: number('autopurge.snapRetainCount', 3, 3),
     preAllocBytes: number('preAllocSize', 65_536, 1, 2 ** 21) * 1024,
     commitLogCount: number('commitLogCount', 500, 1),
+    ...optional(properties, clientHost),
     ...(events === undefined ? {} : { events }),
   };
 }

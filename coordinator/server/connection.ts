@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { ByteReader, ByteWriter, WireError } from '../../wire/bytes.ts';
 import { FrameSplitter } from '../../wire/frames.ts';
 import type { ApplyResult } from '../contract.ts';
-import { ErrorCode, Op, Xid } from '../protocol/codes.ts';
+import { ErrorCode, Op, opName, Xid } from '../protocol/codes.ts';
 import {
   AuthPacket,
   type ConnectRequest,
@@ -14,7 +14,8 @@ import {
 import type { DataTree } from '../tree/data-tree.ts';
 import type { WatchKind } from '../tree/watches.ts';
 import type { Zxid } from '../zxid.ts';
-import { isFourLetterWord, WORD_BYTES } from './four-letter-words.ts';
+import { isFourLetterWord, WORD_BYTES, wordBytes } from './four-letter-words.ts';
+import { type ClientLimits, OUTPUT_EXCESS } from './limits.ts';
 import { type Outstanding, type PipelineHost, RequestPipeline } from './pipeline.ts';
 import {
   putHeader,
@@ -25,23 +26,32 @@ import {
   syncPath,
   type Welcome,
 } from './replies.ts';
+import type { ConnectionFacts } from './server-facts.ts';
+import { Traffic } from './traffic.ts';
 
-/** Output that may wait for a slow client before its requests are left unread. */
-export const UNSENT_BYTES_MAX = 16 * 1024 * 1024;
+/** Sweeps without a byte taken after which a client that has output waiting is let go. */
+const SWEEPS_MAX = 10;
 
 const AUTH_SCHEMES: readonly (string | null)[] = ['digest', 'ip'];
 
 /** What a connection asks of the front. */
 export interface ConnectionOwner {
   readonly tree: DataTree;
-  readonly frameBytesMax: number;
-  readonly outstandingMax: number;
+  readonly limits: ClientLimits;
   /** A connection without a session, or one that does not take its last bytes, is closed then. */
   readonly patienceMs: number;
   now(): number;
   /** The first frame came. Ends by `welcome`, `refuseSession` or `close`. */
   connect(connection: ClientConnection, request: ConnectRequest): void;
-  answerWord(word: string): string;
+  /** Whether the server as a whole has as much under way, or unsent, as it may. */
+  readonly busy: boolean;
+  readonly clogged: boolean;
+  /** It has frames left unread because the server is busy or clogged: `proceed` it when that ends. */
+  leftWaiting(connection: ClientConnection): void;
+  /** Counts requests under way and bytes unsent, by how much they changed. */
+  tookOn(requests: number): void;
+  unsent(bytes: number): void;
+  answerWord(request: Buffer): string;
   touch(session: number): void;
   hand(connection: ClientConnection, entry: Outstanding): void;
   answered(entry: Outstanding): void;
@@ -67,22 +77,36 @@ export class ClientConnection implements PipelineHost {
   #state: State = 'fresh';
   #prelude: Buffer | null = null;
   #readOnlyByte = false;
+  /** Requests and bytes that the owner counts for this connection. */
+  #counted = 0;
+  #unsentBytes = 0;
+  /** Sweeps since it took a byte of what waits for it. */
+  #idleSweeps = 0;
   #timer: NodeJS.Timeout | undefined;
   /** 0 until the session is known. */
   session = 0;
   out = new ByteWriter();
-  received = 0;
-  sent = 0;
+  readonly traffic = new Traffic();
+  readonly establishedMs: number;
+  timeoutMs = 0;
+  #lastXid = -1;
+  #lastOp = 'NA';
+  #lastZxid = -1;
+  #lastAnswerMs = 0;
 
   constructor(socket: Socket, owner: ConnectionOwner) {
     this.#owner = owner;
     this.#socket = socket;
-    this.#splitter = new FrameSplitter(owner.frameBytesMax);
+    this.#splitter = new FrameSplitter(owner.limits.frameBytesMax);
+    this.establishedMs = owner.now();
     this.#pipeline = new RequestPipeline(this);
     this.peer = `${socket.remoteAddress}:${socket.remotePort}`;
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
-    socket.on('drain', () => this.proceed());
+    socket.on('drain', () => {
+      this.#countOutput();
+      this.proceed();
+    });
     // A probe may half-close right after its word and still wants the answer; others are gone.
     socket.on('end', () => {
       if (this.#state !== 'closing') socket.destroy();
@@ -116,13 +140,73 @@ export class ClientConnection implements PipelineHost {
   }
 
   get writable(): boolean {
-    return this.out.length + this.#socket.writableLength <= UNSENT_BYTES_MAX;
+    const waiting = this.out.length + this.#socket.writableLength;
+    if (waiting > this.#owner.limits.connectionOutputBytesMax) return false;
+    return !(this.#owner.clogged && this.#socket.writableLength > 0);
+  }
+
+  /** What an operator is told of it. */
+  facts(): ConnectionFacts {
+    return {
+      peer: this.peer,
+      session: this.session,
+      timeoutMs: this.timeoutMs,
+      queued: this.outstanding,
+      traffic: this.traffic,
+      lastXid: this.#lastXid,
+      lastZxid: this.#lastZxid,
+      lastOp: this.#lastOp,
+      lastAnswerMs: this.#lastAnswerMs,
+      establishedMs: this.establishedMs,
+    };
+  }
+
+  /** Begins its counts anew. */
+  resetTraffic(): void {
+    this.traffic.reset();
+    this.#lastXid = -1;
+    this.#lastZxid = -1;
+    this.#lastOp = 'NA';
+    this.#lastAnswerMs = 0;
+  }
+
+  /** Called every tick: lets go of a client that takes nothing of what waits for it. */
+  sweep(): void {
+    this.#countOutput();
+    if (this.#unsentBytes === 0 || this.#state === 'closed') {
+      this.#idleSweeps = 0;
+      return;
+    }
+    this.#idleSweeps++;
+    if (this.#idleSweeps > SWEEPS_MAX) {
+      this.close(`too slow a reader: ${this.#unsentBytes} bytes wait, none was taken for long`);
+    }
+  }
+
+  /** Keeps the owner's count of unsent bytes in step; ends a client whose output has no bound. */
+  #countOutput(): void {
+    const bytes = this.#state === 'closed' ? 0 : this.#socket.writableLength;
+    this.#owner.unsent(bytes - this.#unsentBytes);
+    if (bytes < this.#unsentBytes) this.#idleSweeps = 0;
+    this.#unsentBytes = bytes;
+    const most = this.#owner.limits.connectionOutputBytesMax * OUTPUT_EXCESS;
+    const reply = this.#owner.limits.frameBytesMax;
+    if (bytes > most + reply) this.close(`too slow a reader: ${bytes} bytes wait for it`);
+  }
+
+  /** Keeps the owner's count of requests under way in step. */
+  #countRequests(): void {
+    const now = this.#state === 'closed' ? 0 : this.#pipeline.size;
+    if (now === this.#counted) return;
+    this.#owner.tookOn(now - this.#counted);
+    this.#counted = now;
   }
 
   /** The session is this connection's from now on. */
   welcome(welcome: Welcome): void {
     clearTimeout(this.#timer);
     this.session = welcome.session;
+    this.timeoutMs = welcome.timeoutMs;
     this.#state = 'open';
     putWelcome(this.out, welcome, this.#readOnlyByte);
     this.#wrote();
@@ -165,8 +249,12 @@ export class ClientConnection implements PipelineHost {
   flush(): void {
     if (this.#state === 'closed') return;
     if (this.out.length > 0) {
+      const held = this.out.length > this.#owner.limits.connectionOutputBytesMax;
       this.#socket.write(this.out.view());
       this.out = new ByteWriter();
+      if (this.#socket.writableNeedDrain || this.#unsentBytes > 0) this.#countOutput();
+      // What the system took at once is followed by no event; requests held back for it go on here.
+      if (held && this.writable) this.proceed();
     }
     if (this.#state === 'closing') this.#socket.end(() => this.#socket.destroy());
   }
@@ -177,6 +265,12 @@ export class ClientConnection implements PipelineHost {
 
   answered(entry: Outstanding, watch: WatchKind | undefined): void {
     this.#wrote();
+    const nowMs = this.#owner.now();
+    this.traffic.answered(nowMs - entry.receivedMs);
+    if (entry.xid >= 0) this.#lastXid = entry.xid;
+    this.#lastOp = opName(entry.op);
+    this.#lastZxid = this.tree.lastApplied;
+    this.#lastAnswerMs = nowMs;
     this.#owner.answered(entry);
     if (watch === undefined || entry.work.kind !== 'read') return;
     const { read } = entry.work;
@@ -191,7 +285,7 @@ export class ClientConnection implements PipelineHost {
   }
 
   #wrote(): void {
-    this.sent++;
+    this.traffic.sent++;
     this.#owner.outputWaits(this);
   }
 
@@ -204,8 +298,10 @@ export class ClientConnection implements PipelineHost {
     const before = this.#state;
     clearTimeout(this.#timer);
     this.#state = 'closed';
+    this.#countOutput();
     if (before === 'closed' || before === 'closing') return;
     this.#parked.length = 0;
+    this.#countRequests();
     this.#owner.ended(this, this.#pipeline.end(), reason);
   }
 
@@ -221,7 +317,14 @@ export class ClientConnection implements PipelineHost {
         return this.#state !== 'closed' && this.#state !== 'closing';
       });
     });
-    if (this.#parked.length > 0) this.#socket.pause();
+    this.#countRequests();
+    if (this.#parked.length > 0) this.#leave();
+  }
+
+  /** Leaves the socket unread until frames that wait are taken. */
+  #leave(): void {
+    this.#socket.pause();
+    if (this.#owner.busy || this.#owner.clogged) this.#owner.leftWaiting(this);
   }
 
   /** Answers a four-letter word; otherwise gives back what came so far once it is long enough. */
@@ -230,19 +333,26 @@ export class ClientConnection implements PipelineHost {
     const data = this.#prelude === null ? chunk : Buffer.concat([this.#prelude, chunk]);
     this.#prelude = data;
     if (data.length < WORD_BYTES) return null;
-    this.#prelude = null;
     const word = data.toString('latin1', 0, WORD_BYTES);
-    if (!isFourLetterWord(word)) return data;
-    this.out.utf8(this.#owner.answerWord(word));
+    const isWord = isFourLetterWord(word);
+    if (isWord && data.length < wordBytes(word)) return null;
+    this.#prelude = null;
+    if (!isWord) return data;
+    this.out.utf8(this.#owner.answerWord(data));
     this.finish();
     return null;
   }
 
   #stalled(): boolean {
+    return this.#parked.length > 0 || this.#state === 'connecting' || this.#full();
+  }
+
+  /** Whether no further request can be taken now; one that has none under way may have one. */
+  #full(): boolean {
+    const { size } = this.#pipeline;
     return (
-      this.#parked.length > 0 ||
-      this.#state === 'connecting' ||
-      this.#pipeline.size >= this.#owner.outstandingMax ||
+      size >= this.#owner.limits.connectionOutstandingMax ||
+      (size > 0 && this.#owner.busy) ||
       !this.writable
     );
   }
@@ -253,11 +363,14 @@ export class ClientConnection implements PipelineHost {
     this.#guarded(() => {
       this.#pipeline.advance();
       while (this.#parked.length > 0 && this.#state === 'open') {
-        if (this.#pipeline.size >= this.#owner.outstandingMax || !this.writable) return;
+        if (this.#full()) return;
         this.#frame(this.#parked.shift() as Buffer);
       }
     });
-    if (this.#parked.length === 0 && this.#socket.isPaused()) this.#socket.resume();
+    this.#countRequests();
+    if (this.#parked.length === 0) {
+      if (this.#socket.isPaused()) this.#socket.resume();
+    } else if (this.#owner.busy || this.#owner.clogged) this.#owner.leftWaiting(this);
   }
 
   /** What a client sends wrong ends its own connection and nothing else. */
@@ -271,7 +384,7 @@ export class ClientConnection implements PipelineHost {
   }
 
   #frame(body: Buffer): void {
-    this.received++;
+    this.traffic.received++;
     if (this.#state === 'fresh') {
       const request = readConnectRequest(body);
       this.#readOnlyByte = request.readOnly !== null;
@@ -287,7 +400,10 @@ export class ClientConnection implements PipelineHost {
       putHeader(this.out, Xid.ping, this.tree.lastApplied, ErrorCode.Ok);
       this.#wrote();
     } else if (op === Op.auth) this.#authenticate(reader);
-    else this.#pipeline.take(this.#outstanding(xid, op, reader));
+    else {
+      this.#pipeline.take(this.#outstanding(xid, op, reader));
+      this.#countRequests();
+    }
   }
 
   #outstanding(xid: number, op: number, reader: ByteReader): Outstanding {

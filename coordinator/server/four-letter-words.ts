@@ -1,149 +1,166 @@
 // ZooKeeper's four-letter words: plain-text questions a person or a probe sends over netcat. Scripts
 // and monitors parse the answers, so they keep the format of ZooKeeper 3.8.
-import type { ServerStatus } from '../contract.ts';
-import { zxidHex } from '../zxid.ts';
+import { monitorRows, processRows } from './metric-rows.ts';
+import type { ConnectionFacts, OperatorView, ServerFacts } from './server-facts.ts';
+import { modeOf, SERVER_VERSION } from './server-facts.ts';
+import { connectionLine, decimal, environment, hex, summary } from './word-formats.ts';
 
 export const WORD_BYTES = 4;
-
-/** The release whose protocol and formats are spoken here. */
-export const SERVER_VERSION = '3.8.0-chaos';
-
+/** stmk brings a mask of eight bytes. */
+const MASK_BYTES = 8;
 const NOT_SERVING = 'This ZooKeeper instance is not currently serving requests';
-const ANSWERED = ['ruok', 'srvr', 'stat', 'mntr'];
-/** Words of ZooKeeper 3.8 that this server knows and leaves out. */
-const REFUSED = [
-  'conf',
-  'cons',
-  'crst',
-  'dirs',
-  'dump',
-  'envi',
-  'gtmk',
-  'hash',
-  'isro',
-  'srst',
-  'stmk',
-  'wchc',
-  'wchp',
-  'wchs',
-];
-const WORDS = new Set([...ANSWERED, ...REFUSED]);
 
-/** Packets and latencies since the server's start. */
-export class Traffic {
-  received = 0;
-  sent = 0;
-  /** From a request's arrival to its answer. */
-  latencyMsMin = 0;
-  latencyMsMax = 0;
-  #sumMs = 0;
-  #answers = 0;
+/** The paths each session watches. */
+export type WatchesBySession = ReadonlyMap<number, ReadonlySet<string>>;
 
-  get latencyMsMean(): number {
-    return this.#answers === 0 ? 0 : this.#sumMs / this.#answers;
-  }
-
-  answered(elapsedMs: number): void {
-    // The wall clock may have been set back meanwhile.
-    const ms = Math.max(0, elapsedMs);
-    this.latencyMsMin = this.#answers === 0 ? ms : Math.min(this.latencyMsMin, ms);
-    this.latencyMsMax = Math.max(this.latencyMsMax, ms);
-    this.#sumMs += ms;
-    this.#answers++;
-  }
+/** What the words are answered from. */
+export interface WordSource {
+  readonly words: ReadonlySet<string>;
+  readonly operator: OperatorView;
+  facts(): ServerFacts;
+  connections(): ConnectionFacts[];
+  sessions(): Iterable<{ id: number; timeoutMs: number }>;
+  ephemerals(session: number): ReadonlySet<string>;
+  watches(): WatchesBySession;
+  resetTraffic(): void;
+  resetConnections(): void;
 }
 
-/** What the words report. */
-export interface ServerFacts {
-  serving: boolean;
-  status: ServerStatus;
-  lastApplied: number;
-  traffic: Traffic;
-  outstanding: number;
-  connections: { peer: string; queued: number; received: number; sent: number }[];
-  nodes: number;
-  watches: number;
-  ephemerals: number;
-  sessions: number;
-  dataBytes: number;
-}
+type Answer = (source: WordSource) => string;
+
+/** Which kinds of trace ZooKeeper writes by default; this server writes none and keeps the number. */
+let traceMask = 306n;
+
+const ALWAYS: Readonly<Record<string, Answer>> = {
+  ruok: () => 'imok',
+  isro: (source) => (source.facts().serving ? 'rw' : 'null'),
+  gtmk: () => `${traceMask}`,
+  stmk: () => `${traceMask}`,
+};
+
+const WHILE_SERVING: Readonly<Record<string, Answer>> = {
+  srvr: (source) => `${versionLine()}${summary(source.facts())}`,
+  stat: (source) => {
+    const lines = source.connections().map((each) => `${connectionLine(each, true)}\n`);
+    return `${versionLine()}Clients:\n${lines.join('')}\n${summary(source.facts())}`;
+  },
+  mntr: (source) => {
+    const facts = source.facts();
+    const rows = [
+      ['version', `${SERVER_VERSION}, built for node ${process.version}`] as const,
+      ['server_state', modeOf(facts.status)] as const,
+      ['peer_state', peerState(facts)] as const,
+      ...[...monitorRows(facts), ...processRows()].map(
+        ({ name, value }) => [name, name === 'avg_latency' ? decimal(value) : value] as const,
+      ),
+      ['last_processed_zxid', `0x${hex(facts.lastApplied)}`] as const,
+      ['last_committed_zxid', `0x${hex(facts.status.lastCommitted)}`] as const,
+      ['last_logged_zxid', `0x${hex(facts.status.lastLogged)}`] as const,
+    ];
+    return rows.map(([name, value]) => `zk_${name}\t${value}\n`).join('');
+  },
+  conf: (source) => source.operator.configuration(),
+  cons: (source) => {
+    const lines = source.connections().map((each) => `${connectionLine(each, false)}\n`);
+    return `${lines.join('')}\n`;
+  },
+  crst: (source) => {
+    source.resetConnections();
+    return 'Connection stats reset.\n';
+  },
+  srst: (source) => {
+    source.resetTraffic();
+    return 'Server stats reset.\n';
+  },
+  dirs: (source) => {
+    const { snapshots, logs } = source.operator.diskBytes();
+    return `datadir_size: ${snapshots}\nlogdir_size: ${logs}\n`;
+  },
+  dump,
+  envi: () => environment(SERVER_VERSION),
+  hash: (source) => {
+    const { lastApplied, digest } = source.facts();
+    return `${hex(lastApplied)}: ${digest}\n`;
+  },
+  wchs: (source) => {
+    const watches = source.watches();
+    const paths = new Set([...watches.values()].flatMap((each) => [...each]));
+    const total = [...watches.values()].reduce((sum, each) => sum + each.size, 0);
+    return `${watches.size} connections watching ${paths.size} paths\nTotal watches:${total}\n`;
+  },
+  wchc: (source) => {
+    const groups = [...source.watches()].map(
+      ([session, paths]) => `0x${hex(session)}\n${indented(paths)}`,
+    );
+    return `${groups.join('')}\n`;
+  },
+  wchp: (source) => {
+    const byPath = new Map<string, string[]>();
+    for (const [session, paths] of source.watches()) {
+      for (const path of paths) {
+        byPath.set(path, [...(byPath.get(path) ?? []), `0x${hex(session)}`]);
+      }
+    }
+    return `${[...byPath].map(([path, ids]) => `${path}\n${indented(ids)}`).join('')}\n`;
+  },
+};
+
+/** Every word there is. */
+export const FOUR_LETTER_WORDS: ReadonlySet<string> = new Set([
+  ...Object.keys(ALWAYS),
+  ...Object.keys(WHILE_SERVING),
+]);
 
 /** Whether four bytes that open a connection are a word (they can be no frame length allowed here). */
 export function isFourLetterWord(word: string): boolean {
-  return WORDS.has(word);
+  return FOUR_LETTER_WORDS.has(word);
 }
 
-/** The whole answer to a word. */
-export function answerFourLetterWord(word: string, facts: ServerFacts): string {
-  if (word === 'ruok') return 'imok';
-  if (!ANSWERED.includes(word)) {
+/** Bytes a word takes on the wire, with what it must bring. */
+export function wordBytes(word: string): number {
+  return word === 'stmk' ? WORD_BYTES + MASK_BYTES : WORD_BYTES;
+}
+
+/** The whole answer to a word; `request` is all that was sent of it. */
+export function answerFourLetterWord(request: Buffer, source: WordSource): string {
+  const word = request.toString('latin1', 0, WORD_BYTES);
+  if (!source.words.has(word)) {
     return `${word} is not executed because it is not in the whitelist.\n`;
   }
-  if (!facts.serving) return `${NOT_SERVING}\n`;
-  if (word === 'mntr') return mntr(facts);
-  const clients = word === 'stat' ? clientLines(facts) : '';
-  return `Zookeeper version: ${SERVER_VERSION}\n${clients}${summary(facts)}`;
+  if (word === 'stmk') traceMask = request.readBigInt64BE(WORD_BYTES);
+  const always = ALWAYS[word];
+  if (always !== undefined) return always(source);
+  const answer = WHILE_SERVING[word];
+  if (answer === undefined || !source.facts().serving) return `${NOT_SERVING}\n`;
+  return answer(source);
 }
 
-function mode({ role }: ServerStatus): string {
-  return { leading: 'leader', following: 'follower', looking: 'looking' }[role];
+function versionLine(): string {
+  return `Zookeeper version: ${SERVER_VERSION}\n`;
 }
 
-function clientLines({ connections }: ServerFacts): string {
-  const lines = connections.map(
-    ({ peer, queued, received, sent }) =>
-      ` /${peer}[1](queued=${queued},recved=${received},sent=${sent})\n`,
-  );
-  return `Clients:\n${lines.join('')}\n`;
+function peerState({ status }: ServerFacts): string {
+  return `${status.role} - broadcast`;
 }
 
-function summary(facts: ServerFacts): string {
-  const { received, sent, latencyMsMin, latencyMsMean, latencyMsMax } = facts.traffic;
+function indented(lines: Iterable<string>): string {
+  return [...lines].map((line) => `\t${line}\n`).join('');
+}
+
+/** Sessions as a follower of ZooKeeper lists them, who owns ephemeral nodes, and connections. */
+function dump(source: WordSource): string {
+  const sessions = [...source.sessions()].sort((a, b) => a.id - b.id);
+  const owners = sessions.filter(({ id }) => source.ephemerals(id).size > 0);
+  const connections = source.connections().map((each) => `${connectionLine(each, true)}\n`);
   return [
-    `Latency min/avg/max: ${latencyMsMin}/${decimal(latencyMsMean)}/${latencyMsMax}`,
-    `Received: ${received}`,
-    `Sent: ${sent}`,
-    `Connections: ${facts.connections.length}`,
-    `Outstanding: ${facts.outstanding}`,
-    `Zxid: ${zxidHex(facts.lastApplied)}`,
-    `Mode: ${mode(facts.status)}`,
-    `Node count: ${facts.nodes}`,
-    '',
-  ].join('\n');
-}
-
-function mntr(facts: ServerFacts): string {
-  const { status, traffic } = facts;
-  const rows: [string, string | number][] = [
-    ['version', `${SERVER_VERSION}`],
-    ['server_state', mode(status)],
-    ['peer_state', status.role === 'leading' ? 'leading - broadcast' : 'following - broadcast'],
-    ['avg_latency', decimal(traffic.latencyMsMean)],
-    ['max_latency', traffic.latencyMsMax],
-    ['min_latency', traffic.latencyMsMin],
-    ['packets_received', traffic.received],
-    ['packets_sent', traffic.sent],
-    ['num_alive_connections', facts.connections.length],
-    ['outstanding_requests', facts.outstanding],
-    ['znode_count', facts.nodes],
-    ['watch_count', facts.watches],
-    ['ephemerals_count', facts.ephemerals],
-    ['approximate_data_size', facts.dataBytes],
-    ['global_sessions', facts.sessions],
-    ['quorum_size', status.voters],
-    ['epoch', status.epoch],
-    ['last_processed_zxid', zxidHex(facts.lastApplied)],
-    ['last_committed_zxid', zxidHex(status.lastCommitted)],
-    ['last_logged_zxid', zxidHex(status.lastLogged)],
-  ];
-  if (status.role === 'leading') {
-    rows.push(['learners', status.syncedFollowers], ['synced_followers', status.syncedFollowers]);
-  }
-  return rows.map(([name, value]) => `zk_${name}\t${value}\n`).join('');
-}
-
-/** At most four decimals, as ZooKeeper prints averages (`0.0`, `1.25`). */
-function decimal(value: number): string {
-  const rounded = Math.round(value * 10_000) / 10_000;
-  return Number.isInteger(rounded) ? `${rounded}.0` : `${rounded}`;
+    'SessionTracker dump:\n',
+    `Global Sessions(${sessions.length}):\n`,
+    ...sessions.map(({ id, timeoutMs }) => `0x${hex(id)}\t${timeoutMs}ms\n`),
+    'ephemeral nodes dump:\n',
+    `Sessions with Ephemerals (${owners.length}):\n`,
+    ...owners.map(({ id }) => `0x${hex(id)}:\n${indented(source.ephemerals(id))}`),
+    'Connections dump:\n',
+    `Connections (${connections.length}):\n`,
+    ...connections,
+  ].join('');
 }

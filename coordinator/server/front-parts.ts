@@ -2,16 +2,17 @@
 // server differ in nothing but these parts.
 import type { Consensus, EventSink } from '../contract.ts';
 import type { DataTree } from '../tree/data-tree.ts';
+import type { ClientLimits } from './limits.ts';
+import type { OperatorView } from './server-facts.ts';
 
 export interface FrontConfig {
   sid: number;
   /** Bounds of the session timeouts that clients may have, ms. */
   minSessionTimeoutMs: number;
   maxSessionTimeoutMs: number;
-  /** Largest frame taken from a client. */
-  frameBytesMax: number;
-  /** Requests one connection may have outstanding before its socket is left unread. */
-  outstandingMax: number;
+  limits: ClientLimits;
+  /** Four-letter words that are answered. */
+  words: ReadonlySet<string>;
   tickTimeMs: number;
 }
 
@@ -22,6 +23,7 @@ export interface FrontParts {
   consensus: Consensus;
   events: EventSink;
   config: FrontConfig;
+  operator: OperatorView;
   /** Wall clock, ms: request numbers start from it, so that a restarted server does not reuse them. */
   now(): number;
   randomBytes(size: number): Buffer;

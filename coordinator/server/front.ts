@@ -11,10 +11,18 @@ import type { WatchKind } from '../tree/watches.ts';
 import type { TxnRecord } from '../txn.ts';
 import { type Zxid, zxidHex } from '../zxid.ts';
 import { ClientConnection, type ConnectionOwner } from './connection.ts';
-import { answerFourLetterWord, type ServerFacts, Traffic } from './four-letter-words.ts';
+import {
+  answerFourLetterWord,
+  type WatchesBySession,
+  type WordSource,
+} from './four-letter-words.ts';
 import type { FrontParts } from './front-parts.ts';
+import { type ClientLimits, ConnectionCount } from './limits.ts';
 import type { Outstanding } from './pipeline.ts';
 import { eventName } from './replies.ts';
+import type { ConnectionFacts, ServerFacts } from './server-facts.ts';
+import { BoundedLog } from './server-log.ts';
+import { LatencyHistogram, Traffic } from './traffic.ts';
 
 const PASSWORD_BYTES = 16;
 /** A connection has this many ticks to get its session. */
@@ -32,7 +40,7 @@ type Waiting =
   | { kind: 'attach'; connection: ClientConnection; session: number; lastZxidSeen: number }
   | { kind: 'request'; connection: ClientConnection; entry: Outstanding };
 
-export class ClientFront implements Front, ConnectionOwner {
+export class ClientFront implements Front, ConnectionOwner, WordSource {
   readonly #parts: FrontParts;
   readonly #server: Server;
   readonly #connections = new Set<ClientConnection>();
@@ -47,9 +55,23 @@ export class ClientFront implements Front, ConnectionOwner {
   #serving = false;
   #nextRequest: number;
   readonly #traffic = new Traffic();
+  readonly #reads = new LatencyHistogram();
+  readonly #writes = new LatencyHistogram();
+  readonly #count = new ConnectionCount();
+  readonly #log: BoundedLog;
+  readonly #startedMs: number;
+  #sweeper: NodeJS.Timeout | undefined;
+  /** Requests under way, bytes unsent, and who was left unread because of them. */
+  #underWay = 0;
+  #unsentBytes = 0;
+  readonly #left = new Set<ClientConnection>();
+  #refused = 0;
+  #closed = 0;
 
   constructor(parts: FrontParts) {
     this.#parts = parts;
+    this.#startedMs = performance.now();
+    this.#log = new BoundedLog(parts.operator.log, () => performance.now());
     this.#nextRequest = Math.floor(parts.now()) * 1000;
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
   }
@@ -60,6 +82,8 @@ export class ClientFront implements Front, ConnectionOwner {
       this.#server.once('error', reject);
       this.#server.listen({ port, host, backlog: BACKLOG }, () => {
         this.#server.removeListener('error', reject);
+        const { tickTimeMs } = this.#parts.config;
+        this.#sweeper = setInterval(() => this.#sweep(), tickTimeMs).unref();
         const address = this.#server.address();
         resolve(typeof address === 'object' && address !== null ? address.port : port);
       });
@@ -68,6 +92,7 @@ export class ClientFront implements Front, ConnectionOwner {
 
   /** Closes every connection and stops listening. */
   close(): Promise<void> {
+    clearInterval(this.#sweeper);
     this.stopServing('the server is stopping');
     return new Promise((resolve) => {
       this.#server.close(() => resolve());
@@ -133,12 +158,30 @@ export class ClientFront implements Front, ConnectionOwner {
     return this.#parts.tree;
   }
 
-  get frameBytesMax(): number {
-    return this.#parts.config.frameBytesMax;
+  get limits(): ClientLimits {
+    return this.#parts.config.limits;
   }
 
-  get outstandingMax(): number {
-    return this.#parts.config.outstandingMax;
+  get busy(): boolean {
+    return this.#underWay >= this.limits.outstandingMax;
+  }
+
+  get clogged(): boolean {
+    return this.#unsentBytes >= this.limits.totalOutputBytesMax;
+  }
+
+  leftWaiting(connection: ClientConnection): void {
+    this.#left.add(connection);
+  }
+
+  tookOn(requests: number): void {
+    this.#underWay += requests;
+    if (requests < 0) this.#resumeSoon();
+  }
+
+  unsent(bytes: number): void {
+    this.#unsentBytes += bytes;
+    if (bytes < 0) this.#resumeSoon();
   }
 
   get patienceMs(): number {
@@ -186,7 +229,11 @@ export class ClientFront implements Front, ConnectionOwner {
   }
 
   answered(entry: Outstanding): void {
-    this.#traffic.answered(this.now() - entry.receivedMs);
+    const elapsedMs = this.now() - entry.receivedMs;
+    this.#traffic.answered(elapsedMs);
+    const { kind } = entry.work;
+    if (kind === 'write' || kind === 'sync') this.#writes.add(elapsedMs);
+    else this.#reads.add(elapsedMs);
   }
 
   watchSet(connection: ClientConnection, kind: WatchKind, path: string): void {
@@ -206,16 +253,34 @@ export class ClientFront implements Front, ConnectionOwner {
   outputWaits(connection: ClientConnection): void {
     this.#traffic.sent++;
     this.#unflushed.add(connection);
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
     this.#flushing ??= setImmediate(() => this.#flush());
+  }
+
+  /** Connections left unread may go on in the next turn, when there is room again. */
+  #resumeSoon(): void {
+    if (this.#left.size > 0 && !this.busy && !this.clogged) this.#flushSoon();
   }
 
   ended(connection: ClientConnection, dropped: Outstanding[], reason?: string): void {
     this.#connections.delete(connection);
+    this.#left.delete(connection);
     this.tree.watches.removeWatcher(connection);
     for (const { request } of dropped) if (request !== undefined) this.#waiting.delete(request);
     const { session } = connection;
     if (this.#bySession.get(session) === connection) this.#bySession.delete(session);
     if (reason === undefined) return;
+    this.#closed++;
+    this.#told(connection.peer, session, reason);
+  }
+
+  /** Why a connection ended, in the server's log and in its events. */
+  #told(peer: string, session: number, reason: string): void {
+    const of = session === 0 ? '' : ` of session 0x${sessionHex(session)}`;
+    this.#log.line(`closed ${peer}${of}: ${reason}`);
     this.#parts.events.emit({
       ev: 'connectionClosed',
       reason,
@@ -223,15 +288,65 @@ export class ClientFront implements Front, ConnectionOwner {
     });
   }
 
-  answerWord(word: string): string {
-    return answerFourLetterWord(word, this.#facts());
+  answerWord(request: Buffer): string {
+    return answerFourLetterWord(request, this);
+  }
+
+  // What four-letter words ask.
+
+  get words(): ReadonlySet<string> {
+    return this.#parts.config.words;
+  }
+
+  get operator(): FrontParts['operator'] {
+    return this.#parts.operator;
+  }
+
+  connections(): ConnectionFacts[] {
+    return this.#open().map((each) => each.facts());
+  }
+
+  sessions(): Iterable<{ id: number; timeoutMs: number }> {
+    return this.tree.sessions();
+  }
+
+  ephemerals(session: number): ReadonlySet<string> {
+    return this.tree.ephemerals(session);
+  }
+
+  watches(): WatchesBySession {
+    const watches = this.#open().map((each) => {
+      return [each.session, this.tree.watches.pathsOf(each)] as const;
+    });
+    return new Map(watches.filter(([, paths]) => paths.size > 0));
+  }
+
+  resetTraffic(): void {
+    this.#traffic.reset();
+  }
+
+  resetConnections(): void {
+    for (const connection of this.#connections) connection.resetTraffic();
   }
 
   // Inside.
 
   #accept(socket: Socket): void {
+    const address = socket.remoteAddress ?? 'nowhere';
+    const refusal = this.#count.enter(address, this.limits);
+    if (refusal !== undefined) {
+      this.#refused++;
+      this.#told(`${address}:${socket.remotePort}`, 0, `refused: ${refusal}`);
+      // The client is gone or will be; there is nobody to tell of an error.
+      socket.on('error', () => undefined);
+      socket.destroy();
+      return;
+    }
     this.#sockets.add(socket);
-    socket.on('close', () => this.#sockets.delete(socket));
+    socket.on('close', () => {
+      this.#sockets.delete(socket);
+      this.#count.leave(address);
+    });
     this.#connections.add(new ClientConnection(socket, this));
   }
 
@@ -328,20 +443,44 @@ export class ClientFront implements Front, ConnectionOwner {
     const connections = [...this.#unflushed];
     this.#unflushed.clear();
     for (const connection of connections) connection.flush();
+    this.#resumeLeft();
   }
 
-  #facts(): ServerFacts {
+  /** Lets connections that were left unread go on, in the order they were left, while there is room. */
+  #resumeLeft(): void {
+    if (this.#left.size === 0) return;
+    for (const connection of [...this.#left]) {
+      if (this.busy || this.clogged) return;
+      this.#left.delete(connection);
+      connection.proceed();
+    }
+  }
+
+  #sweep(): void {
+    for (const connection of this.#connections) connection.sweep();
+    this.#resumeSoon();
+  }
+
+  #open(): ClientConnection[] {
+    return [...this.#connections].filter((each) => each.open);
+  }
+
+  facts(): ServerFacts {
     const { tree } = this;
-    const open = [...this.#connections].filter((each) => each.open);
     return {
       serving: this.#serving,
       status: this.#parts.consensus.status(),
       lastApplied: tree.lastApplied,
+      digest: tree.digest(),
+      uptimeMs: performance.now() - this.#startedMs,
       traffic: this.#traffic,
-      outstanding: open.reduce((total, each) => total + each.outstanding, 0),
-      connections: open.map(({ peer, outstanding: queued, received, sent }) => {
-        return { peer, queued, received, sent };
-      }),
+      reads: this.#reads,
+      writes: this.#writes,
+      outstanding: this.#underWay,
+      unsentBytes: this.#unsentBytes,
+      connectionCount: this.#open().length,
+      refused: this.#refused,
+      closed: this.#closed,
       ...tree.counts(),
       watches: tree.watches.size,
     };

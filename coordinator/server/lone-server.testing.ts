@@ -7,11 +7,15 @@ import { DataTree } from '../tree/data-tree.ts';
 import { TxnPreparer } from '../tree/preparer.ts';
 import { sealTxn } from '../txn.ts';
 import { makeZxid, type Zxid } from '../zxid.ts';
+import { FOUR_LETTER_WORDS } from './four-letter-words.ts';
 import { ClientFront } from './front.ts';
 import type { FrontConfig } from './front-parts.ts';
+import { type ClientLimits, DEFAULT_LIMITS } from './limits.ts';
 
 const EPOCH = 1;
 
+/** What a test sets; the rest has its default. */
+export type LoneConfig = Partial<Omit<FrontConfig, 'limits'> & { limits: Partial<ClientLimits> }>;
 type Emitted = { ev: string } & Record<string, unknown>;
 
 export class LoneServer implements Consensus {
@@ -19,6 +23,8 @@ export class LoneServer implements Consensus {
   readonly tree = new DataTree();
   readonly front: ClientFront;
   readonly events: Emitted[] = [];
+  /** Lines for the server's log. */
+  readonly log: string[] = [];
   /** Requests not yet committed, syncs not yet confirmed, attaches not yet answered, in order. */
   readonly held: (() => void)[] = [];
   readonly touched: number[] = [];
@@ -31,7 +37,7 @@ export class LoneServer implements Consensus {
   #counter = 0;
   readonly #preparer = new TxnPreparer(this.tree);
 
-  constructor(config: Partial<FrontConfig> = {}) {
+  constructor({ limits, ...config }: LoneConfig = {}) {
     const events: EventSink = {
       detailed: true,
       emit: (event) => void this.events.push(event),
@@ -45,10 +51,15 @@ export class LoneServer implements Consensus {
         sid: this.sid,
         minSessionTimeoutMs: 400,
         maxSessionTimeoutMs: 40_000,
-        frameBytesMax: FRAME_BYTES_MAX,
-        outstandingMax: 1000,
+        limits: { ...DEFAULT_LIMITS, frameBytesMax: FRAME_BYTES_MAX, ...limits },
+        words: FOUR_LETTER_WORDS,
         tickTimeMs: 200,
         ...config,
+      },
+      operator: {
+        configuration: () => `serverId=${this.sid}\n`,
+        diskBytes: () => ({ snapshots: 0, logs: 0 }),
+        log: (line) => void this.log.push(line),
       },
       now: () => Date.now(),
       randomBytes,

@@ -10,15 +10,14 @@ import { Replica } from '../zab/replica.ts';
 import { loadConfig, type ServerConfig } from './config.ts';
 import { EventLog, NO_EVENTS } from './events.ts';
 import { ClientFront } from './front.ts';
+import { serveMetrics } from './metrics.ts';
+import { describeConfig, diskBytes } from './operator.ts';
+import { logLine } from './server-log.ts';
 
 /** Bytes of recent transactions kept in memory for learners. */
 const RECENT_BYTES_MAX = 32 * 1024 * 1024;
 
 const EXIT_FATAL = 1;
-
-function log(line: string): void {
-  console.log(`${new Date().toISOString()} ${line}`);
-}
 
 function openEvents(config: ServerConfig): EventLog | undefined {
   const { events } = config;
@@ -29,7 +28,7 @@ function openEvents(config: ServerConfig): EventLog | undefined {
 async function serve(config: ServerConfig, eventLog: EventLog | undefined): Promise<void> {
   const events: EventSink = eventLog ?? NO_EVENTS;
   const fatal = (error: Error): void => {
-    log(`stopping, because going on could break a promise: ${error.stack ?? error.message}`);
+    logLine(`stopping, because going on could break a promise: ${error.stack ?? error.message}`);
     events.emit({ ev: 'stop', reason: error.message });
     events.flush();
     process.exit(EXIT_FATAL);
@@ -39,11 +38,12 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
     fatal(reason instanceof Error ? reason : new Error(String(reason)));
   });
 
+  for (const warning of config.warnings) logLine(warning);
   const recovered = recover(config.dataDir, {
     preAllocBytes: config.preAllocBytes,
     snapRetainCount: config.snapRetainCount,
   });
-  for (const warning of recovered.warnings) log(warning);
+  for (const warning of recovered.warnings) logLine(warning);
   const tree = new DataTree();
   const { snapshot } = recovered;
   if (snapshot !== null) tree.load(snapshot.chunks);
@@ -83,15 +83,20 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
       sid: config.sid,
       minSessionTimeoutMs: config.minSessionTimeoutMs,
       maxSessionTimeoutMs: config.maxSessionTimeoutMs,
-      frameBytesMax: config.frameBytesMax,
-      outstandingMax: config.outstandingMax,
+      limits: config.limits,
+      words: config.words,
       tickTimeMs: config.tickTimeMs,
+    },
+    operator: {
+      configuration: () => describeConfig(config),
+      diskBytes: () => diskBytes(config.dataDir),
+      log: logLine,
     },
     now: () => Date.now(),
     randomBytes,
   });
   const stop = async (signal: string): Promise<void> => {
-    log(`stopping: ${signal}`);
+    logLine(`stopping: ${signal}`);
     await front.close();
     await replica.stop(signal);
     events.emit({ ev: 'stop', reason: signal });
@@ -105,7 +110,12 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
   }
   await front.listen(config.clientPort, config.clientHost);
   await replica.start(front);
-  log(`server ${config.sid} listens for clients on ${config.clientHost}:${config.clientPort}`);
+  if (config.metrics !== undefined) {
+    const { host, port } = config.metrics;
+    await serveMetrics(config.metrics, () => front.facts());
+    logLine(`metrics are at http://${host}:${port}/metrics`);
+  }
+  logLine(`server ${config.sid} listens for clients on ${config.clientHost}:${config.clientPort}`);
 }
 
 async function main(): Promise<void> {
@@ -116,7 +126,7 @@ async function main(): Promise<void> {
     await serve(config, eventLog);
   } catch (error) {
     const reason = (error as Error).message;
-    log(`cannot start: ${reason}`);
+    logLine(`cannot start: ${reason}`);
     eventLog?.emit({ ev: 'stop', reason });
     eventLog?.close();
     process.exitCode = EXIT_FATAL;

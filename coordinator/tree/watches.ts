@@ -21,6 +21,8 @@ export function watcherEvent(type: number, path: string): WatcherEvent {
   return { type, state: KeeperState.syncConnected, path };
 }
 
+const NO_PATHS: ReadonlySet<string> = new Set();
+
 // Persistent watches will need a mode per registration: the inner set becomes a map to it, and `take`
 // leaves those in place.
 class WatchTable {
@@ -66,6 +68,10 @@ class WatchTable {
     this.size--;
   }
 
+  pathsOf(watcher: Watcher): ReadonlySet<string> {
+    return this.#byWatcher.get(watcher) ?? NO_PATHS;
+  }
+
   removeAll(watcher: Watcher): void {
     const paths = this.#byWatcher.get(watcher);
     if (paths === undefined) return;
@@ -106,6 +112,11 @@ export class Watches {
   /** How many watchers have a watch. */
   get watcherCount(): number {
     return new Set([...this.#data.watchers(), ...this.#children.watchers()]).size;
+  }
+
+  /** The paths that a watcher watches in any way. */
+  pathsOf(watcher: Watcher): ReadonlySet<string> {
+    return new Set([...this.#data.pathsOf(watcher), ...this.#children.pathsOf(watcher)]);
   }
 
   #table(kind: WatchKind): WatchTable {

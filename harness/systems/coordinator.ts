@@ -29,7 +29,15 @@ export const coordinator: System = {
   description: 'the coordination service of this project, ZooKeeper on the wire',
   source: SOURCE,
   clientPort: 'client',
-  defaultOptions: { tickTime: 250, initLimit: 20, syncLimit: 6, snapCount: 10_000 },
+  defaultOptions: {
+    tickTime: 250,
+    initLimit: 20,
+    syncLimit: 6,
+    snapCount: 10_000,
+    // All clients of a run come from one address, and the harness asks what operators ask.
+    maxClientCnxns: 0,
+    '4lw.commands.whitelist': '*',
+  },
   bundle: (mutant) =>
     bundle({ entry: SOURCE, name: 'coordinator', ...(mutant === undefined ? {} : { mutant }) }),
   specs: (config, program) => config.nodes.map((node) => spec(config, node, program)),
