@@ -43,6 +43,7 @@ export class Flow {
   #stalled = false;
   #giveUp: Scheduled | undefined;
   #abandoned = false;
+  readonly #pumped = (): void => this.#pump();
 
   constructor(network: Network, sender: Sender, link: Link) {
     this.#network = network;
@@ -107,7 +108,7 @@ export class Flow {
     const now = kernel.nowNs;
     segment.readyNs = Math.max(now + this.#network.latencyNs(this.#link), this.#lastNs);
     this.#lastNs = segment.readyNs;
-    kernel.schedule(segment.readyNs - now, () => this.#pump(), undefined, 'tcp.segment');
+    kernel.schedule(segment.readyNs - now, this.#pumped, undefined, 'tcp.segment');
   }
 
   #pump(): void {

@@ -1,5 +1,6 @@
 // The queue of what is yet to happen: a binary heap ordered by time, then by a seeded tiebreak, then
 // by the order of scheduling. Cancelled entries are left behind and swept out when they are many.
+import type { Scheduled } from './host.ts';
 
 /** Who an event belongs to: a life of a process, or nobody (the network, the faults). */
 export interface Owner {
@@ -8,18 +9,48 @@ export interface Owner {
   readonly salt: number;
   readonly alive: boolean;
   readonly paused: boolean;
+  /** An event that held the owner up waits no longer. */
+  unhold(): void;
 }
 
-export interface HeapEntry {
+/** One event. An object of its own rather than closures, since there are so many. */
+export class HeapEntry implements Scheduled {
   timeNs: number;
   tie: number;
   seq: number;
-  kind: string;
-  owner: Owner | undefined;
+  readonly kind: string;
+  readonly owner: Owner | undefined;
+  /** Whether it keeps its owner from ending by itself. */
+  held: boolean;
   /** In the heap now; an entry that a paused owner keeps is not. */
-  queued: boolean;
+  queued = false;
   /** Undefined once cancelled or run. */
   fn: (() => void) | undefined;
+  readonly #heap: EventHeap;
+
+  constructor(
+    heap: EventHeap,
+    order: { timeNs: number; tie: number; seq: number },
+    kind: string,
+    owner: Owner | undefined,
+    fn: () => void,
+    held: boolean,
+  ) {
+    this.#heap = heap;
+    this.timeNs = order.timeNs;
+    this.tie = order.tie;
+    this.seq = order.seq;
+    this.kind = kind;
+    this.owner = owner;
+    this.fn = fn;
+    this.held = held;
+  }
+
+  cancel(): void {
+    if (this.fn === undefined) return;
+    if (this.held) this.owner?.unhold();
+    this.#heap.cancel(this);
+  }
 }
 
 function before(a: HeapEntry, b: HeapEntry): boolean {

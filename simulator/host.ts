@@ -30,17 +30,19 @@ export interface HostInterface {
   /**
    * Runs `fn` as an event of this process after `delayNs` of virtual time (0 is allowed: a later
    * event at the same time). Dropped when the process dies, held back while it is paused. It keeps
-   * the process from ending by itself as long as it waits. `kind` names it in the trace.
+   * the process from ending by itself as long as it waits. `kind` names it in the trace; '' leaves
+   * it out, for an event that begins with a system call.
    */
   schedule(delayNs: number, fn: () => void, kind?: string): Scheduled;
   /** A stream named `<stream>` of this process, the same in every life ('disk', 'net' …). */
   random(stream: string): RandomStream;
   /**
    * To be called first in every simulated system call, synchronous ones included (`fs.writeSync`,
-   * `net.connect`). Writes the trace and is a possible crash point.
+   * `net.connect`). Writes the trace, unless `detail` is null: for the part of a call of which the
+   * trace tells already. Is a possible crash point.
    * @throws {ProcessDeath} when the process dies in this call or is dead already: let it pass.
    */
-  syscall(name: string, detail?: string): void;
+  syscall(name: string, detail?: string | null): void;
   /** False from the moment of death on; asynchronous work checks it before it takes effect. */
   readonly alive: boolean;
   /** Called once when this life ends, however it ends; for what the operating system would free. */

@@ -2,15 +2,15 @@
 // messages go through the whole (printed, not judged: the machine is not always ours alone).
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EventHeap, type HeapEntry } from './heap.ts';
+import { EventHeap, HeapEntry } from './heap.ts';
 import { simulate } from './index.ts';
 import { retransmissionNs } from './network.ts';
 import { Entropy } from './random.ts';
 import { runs } from './testing.ts';
 import { firstDifference, Trace } from './trace.ts';
 
-function entry(timeNs: number, tie: number, seq: number): HeapEntry {
-  return { timeNs, tie, seq, kind: 'x', owner: undefined, queued: false, fn: () => {} };
+function entry(heap: EventHeap, timeNs: number, tie: number, seq: number): HeapEntry {
+  return new HeapEntry(heap, { timeNs, tie, seq }, 'x', undefined, () => {}, false);
 }
 
 describe('the heap', () => {
@@ -19,10 +19,10 @@ describe('the heap', () => {
     fc.assert(
       fc.property(fc.array(drawn, { maxLength: 60 }), (list) => {
         const heap = new EventHeap();
-        const entries = list.map(({ time, tie }, seq) => entry(time, tie, seq));
+        const entries = list.map(({ time, tie }, seq) => entry(heap, time, tie, seq));
         for (const one of entries) heap.push(one);
         list.forEach(({ cancelled }, i) => {
-          if (cancelled) heap.cancel(entries[i]!);
+          if (cancelled) entries[i]!.cancel();
         });
         const expected = entries
           .filter((_, i) => !list[i]!.cancelled)
@@ -37,7 +37,7 @@ describe('the heap', () => {
 
   it('sweeps out what was cancelled and keeps the rest', () => {
     const heap = new EventHeap();
-    const entries = Array.from({ length: 5000 }, (_, i) => entry(5000 - i, 0, i));
+    const entries = Array.from({ length: 5000 }, (_, i) => entry(heap, 5000 - i, 0, i));
     for (const one of entries) heap.push(one);
     for (const one of entries.slice(0, 4000)) heap.cancel(one);
     for (const one of entries.slice(0, 10)) heap.cancel(one);

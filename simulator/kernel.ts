@@ -1,7 +1,7 @@
 // The simulation's clock and its one loop: takes the next event, moves virtual time to it, runs it, and
 // lets promises and process.nextTick run dry before the next. No wall clock is read anywhere.
-import { EventHeap, type HeapEntry, type Owner } from './heap.ts';
-import { ProcessDeath, type Scheduled } from './host.ts';
+import { EventHeap, HeapEntry, type Owner } from './heap.ts';
+import { ProcessDeath } from './host.ts';
 import { Entropy } from './random.ts';
 import { Trace, type TraceOptions } from './trace.ts';
 
@@ -62,27 +62,23 @@ export class Kernel {
 
   /**
    * Runs `fn` after `delayNs`. Events of one owner at one moment keep their order; those of several
-   * are ordered by the seed, since nothing promises an order between processes.
+   * are ordered by the seed, since nothing promises an order between processes. `kind` names it in
+   * the trace; without one it has no line there, because what it runs writes its own. `held` says
+   * that it keeps its owner from ending.
    */
   schedule(
     delayNs: number,
     fn: () => void,
     owner: FailingOwner | undefined,
     kind: string,
-  ): Scheduled {
+    held = false,
+  ): HeapEntry {
     if (!(delayNs >= 0)) throw new RangeError(`expected a delay of 0 ns or more, got ${delayNs}`);
     const timeNs = this.#nowNs + Math.round(delayNs);
-    const entry: HeapEntry = {
-      timeNs,
-      tie: this.#tie(timeNs, owner?.salt ?? 0),
-      seq: this.#seq++,
-      kind,
-      owner,
-      queued: false,
-      fn,
-    };
+    const order = { timeNs, tie: this.#tie(timeNs, owner?.salt ?? 0), seq: this.#seq++ };
+    const entry = new HeapEntry(this.#heap, order, kind, owner, fn, held);
     this.#heap.push(entry);
-    return { cancel: () => this.#heap.cancel(entry) };
+    return entry;
   }
 
   /** Puts events back that fell due during a pause, in their old order. */
@@ -216,8 +212,9 @@ export class Kernel {
     }
     entry.fn = undefined;
     this.eventsRun++;
-    this.trace.write(this.#nowNs, entry.kind, owner?.name ?? '-', '');
+    if (entry.kind !== '') this.trace.write(this.#nowNs, entry.kind, owner?.name ?? '-', '');
     if (owner !== undefined) {
+      if (entry.held) owner.unhold();
       this.enter(owner, fn);
       return;
     }
@@ -269,7 +266,8 @@ export class Kernel {
   }
 
   #tie(timeNs: number, salt: number): number {
-    let mixed = Math.imul((timeNs % 4294967291) ^ this.#tieSeed, 0x9e3779b1) ^ salt;
+    const high = (timeNs / 4294967296) | 0;
+    let mixed = Math.imul((timeNs | 0) ^ high ^ this.#tieSeed, 0x9e3779b1) ^ salt;
     mixed = Math.imul(mixed ^ (mixed >>> 15), 0x85ebca6b);
     mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
     return (mixed ^ (mixed >>> 16)) >>> 0;

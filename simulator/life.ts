@@ -4,7 +4,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { EventEmitter } from 'node:events';
 import type { ProcessClock } from './clock.ts';
 import { nodeError } from './errors.ts';
-import type { HeapEntry } from './heap.ts';
+import { HeapEntry } from './heap.ts';
 import { ProcessDeath, type RandomStream, type Scheduled } from './host.ts';
 import type { FailingOwner, Kernel } from './kernel.ts';
 import type { Machine } from './machine.ts';
@@ -52,10 +52,8 @@ const EXIT_UNCAUGHT = 1;
 const EXIT_HANDLER_THREW = 7;
 const EXIT_UNSETTLED_AWAIT = 13;
 
-interface Held extends Scheduled {
-  held: boolean;
-  pending: boolean;
-}
+/** What a dead life gets for an event. */
+const NEVER: Scheduled = { cancel() {} };
 
 export class Life implements NetContext, FailingOwner {
   readonly processName: string;
@@ -150,34 +148,21 @@ export class Life implements NetContext, FailingOwner {
   }
 
   #schedule(delayNs: number, fn: () => void, kind: string, held: boolean): Scheduled {
-    if (!this.alive) return { cancel() {} };
-    const inContext = this.carriesContext ? AsyncLocalStorage.snapshot() : undefined;
-    const run = () => {
-      entry.pending = false;
-      if (entry.held) this.#holds--;
-      if (inContext === undefined) fn();
-      else inContext(fn);
-    };
-    const scheduled = this.kernel.schedule(delayNs, run, this, kind);
-    const entry: Held = {
-      held,
-      pending: true,
-      cancel: () => {
-        if (!entry.pending) return;
-        entry.pending = false;
-        if (entry.held) this.#holds--;
-        scheduled.cancel();
-      },
-    };
+    if (!this.alive) return NEVER;
     if (held) this.#holds++;
-    return entry;
+    const run = this.carriesContext ? inContext(fn) : fn;
+    return this.kernel.schedule(delayNs, run, this, kind, held);
+  }
+
+  unhold(): void {
+    this.#holds--;
   }
 
   /** Lets a scheduled event keep the process from ending, or not. */
   setHeld(scheduled: Scheduled, held: boolean): void {
-    const entry = scheduled as Held;
-    if (!entry.pending || entry.held === held) return;
-    entry.held = held;
+    if (!(scheduled instanceof HeapEntry)) return;
+    if (scheduled.fn === undefined || scheduled.held === held) return;
+    scheduled.held = held;
     this.#holds += held ? 1 : -1;
   }
 
@@ -207,15 +192,15 @@ export class Life implements NetContext, FailingOwner {
     if (!this.alive) throw new ProcessDeath(this.processName);
   }
 
-  syscall(name: string, detail = ''): void {
+  syscall(name: string, detail: string | null = ''): void {
     this.check();
     this.#calls++;
-    this.kernel.note(name, detail, this.processName);
+    if (detail !== null) this.kernel.note(name, detail, this.processName);
     const point = this.crashPoint;
     if (point === undefined || !name.startsWith(point.match ?? '')) return;
     if (--point.call > 0) return;
     this.crashPoint = undefined;
-    this.kernel.note('crash-point', `${point.how} in ${name} ${detail}`, this.processName);
+    this.kernel.note('crash-point', `${point.how} in ${name} ${detail ?? ''}`, this.processName);
     if (point.how === 'powerLoss') this.#parts.powerLoss();
     else this.end({ code: null, signal: 'SIGKILL' });
     this.check();
@@ -334,6 +319,12 @@ export class Life implements NetContext, FailingOwner {
   began(): void {
     this.#beforeExitTold = false;
   }
+}
+
+/** Runs later what runs in the asynchronous context of now. */
+function inContext(fn: () => void): () => void {
+  const run = AsyncLocalStorage.snapshot();
+  return () => run(fn);
 }
 
 function describe(error: unknown): string {

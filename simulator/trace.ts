@@ -34,6 +34,9 @@ export class Trace {
   #last: string[] = [];
   #pending = '';
   #events = 0;
+  /** The time of the last line: many lines share theirs, and writing a number out is slow. */
+  #timeNs = -1;
+  #time = '';
 
   constructor(options: TraceOptions = {}) {
     this.#every = options.checkpointEvery ?? 10_000;
@@ -59,7 +62,11 @@ export class Trace {
   /** One event: when (virtual ns), what, whose, and what else tells it from another. */
   write(timeNs: number, kind: string, process: string, detail: string): void {
     if (this.#events > 0 && this.#events % this.#every === 0) this.#checkpoint(timeNs);
-    const line = `${timeNs} ${kind} ${process} ${detail}`;
+    if (timeNs !== this.#timeNs) {
+      this.#timeNs = timeNs;
+      this.#time = `${timeNs}`;
+    }
+    const line = `${this.#time} ${kind} ${process} ${detail}`;
     const number = this.#events++;
     this.#pending += `${line}\n`;
     if (this.#pending.length >= PENDING_CHARS) this.#flush();

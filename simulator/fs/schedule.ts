@@ -51,7 +51,7 @@ export class OperationRunner {
         call.settle?.(value);
         return value;
       });
-      this.#host.syscall(`fs.${call.syscall}Sync.done`, textOf(outcome));
+      this.#host.syscall(`fs.${call.syscall}Sync.done`, outcome.ok ? null : textOf(outcome));
       step = resume(operation, outcome);
     }
     return step.value;
@@ -103,9 +103,9 @@ export class OperationRunner {
         host.syscall(`fs.${syscall}.done`, textOf(final));
         returned(final);
       };
-      host.schedule(this.#lastsNs(call), complete, `fs.${syscall}.done`);
+      host.schedule(this.#lastsNs(call), complete, '');
     };
-    host.schedule(effectNs - now, takeEffect, `fs.${syscall}.effect`);
+    host.schedule(effectNs - now, takeEffect, '');
   }
 
   #lastsNs({ kind, bytes = 0, file }: Call<unknown>): number {

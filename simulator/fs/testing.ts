@@ -63,10 +63,10 @@ export class TestHost implements HostInterface {
     };
   }
 
-  syscall(name: string, detail = ''): void {
+  syscall(name: string, detail: string | null = ''): void {
     if (this.alive && ++this.calls >= this.diesAtCall) this.die();
     if (!this.alive) throw new ProcessDeath(this.processName);
-    this.trace.push(`${this.#now} ${name} ${detail}`);
+    if (detail !== null) this.trace.push(`${this.#now} ${name} ${detail}`);
   }
 
   onDeath(fn: () => void): void {

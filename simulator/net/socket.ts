@@ -202,7 +202,7 @@ export class SimulatedSocket extends SocketState {
         this.#readScheduled = false;
         this.#onReadable();
       },
-      'net.read',
+      '',
     );
   }
 
@@ -245,22 +245,23 @@ export class SimulatedSocket extends SocketState {
   }
 
   override _write(chunk: Buffer | string, encoding: BufferEncoding, done: WriteDone): void {
-    this.#write([{ chunk, encoding }], done);
+    this.#write(copied(chunk, encoding), done);
   }
 
   override _writev(
     chunks: { chunk: Buffer | string; encoding: BufferEncoding }[],
     done: WriteDone,
   ): void {
-    this.#write(chunks, done);
+    const parts = chunks.map(({ chunk, encoding }) => copied(chunk, encoding));
+    this.#write(parts.length === 1 ? parts[0]! : Buffer.concat(parts), done);
   }
 
-  #write(chunks: { chunk: Buffer | string; encoding: BufferEncoding }[], done: WriteDone): void {
+  #write(bytes: Buffer, done: WriteDone): void {
     if (this.connecting) {
       const onClose = () => done(closedBeforeConnection());
       this.once('connect', () => {
         this.off('close', onClose);
-        this.#write(chunks, done);
+        this.#write(bytes, done);
       });
       this.once('close', onClose);
       return;
@@ -270,9 +271,6 @@ export class SimulatedSocket extends SocketState {
       done(nodeError('ERR_SOCKET_CLOSED', 'Socket is closed'));
       return;
     }
-    // The kernel copies what it is given, so the program may use its buffer again.
-    const parts = chunks.map(({ chunk, encoding }) => Buffer.from(chunk as string, encoding));
-    const bytes = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
     this[CONTEXT].syscall('net.write', `${this[LABEL]()} ${bytes.length}`);
     const error = endpoint.writeError();
     if (error !== undefined) {
@@ -383,6 +381,11 @@ export class SimulatedSocket extends SocketState {
   setKeepAlive(): this {
     return this;
   }
+}
+
+/** The kernel copies what it is given, so the program may use its buffer again. */
+function copied(chunk: Buffer | string, encoding: BufferEncoding): Buffer {
+  return typeof chunk === 'string' ? Buffer.from(chunk, encoding) : Buffer.from(chunk);
 }
 
 function closedBeforeConnection(): Error {
