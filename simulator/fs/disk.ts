@@ -128,9 +128,11 @@ export class SimulatedDisk {
     const name = path.slice(cut + 1);
     const present = directory.entries.get(name);
     const inode = present?.kind === 'file' ? present : new FileInode(++this.#lastIno, 0o644, 0);
+    inode.kept = this.#kept.has(path);
     inode.resize(0);
     inode.write(typeof data === 'string' ? Buffer.from(data) : data, 0);
     inode.commit(inode.mark());
+    if (inode.kept) inode.durable.share(inode.content);
     directory.entries.set(name, inode);
     directory.durableEntries.set(name, inode);
   }
@@ -186,6 +188,7 @@ export class SimulatedDisk {
   createFile(directory: DirectoryInode, name: string, path: string, facts: Facts): FileInode {
     this.#room(PAGE_BYTES, path);
     const inode = new FileInode(++this.#lastIno, facts.mode, facts.nowMs);
+    inode.kept = this.#kept.has(path);
     this.change({ add: { directory, name, inode } }, facts.nowMs);
     return inode;
   }
@@ -308,7 +311,7 @@ export class SimulatedDisk {
     const end = Math.min(inode.content.size, position + length);
     const first = position - (position % this.#sectorBytes);
     for (let at = first; at < end; at += this.#sectorBytes) {
-      if (inode.isCacheOnly(at)) continue;
+      if (inode.isCacheOnly(at, Math.min(at + this.#sectorBytes, end) - at)) continue;
       if (this.#faults.strike('bit-rot', 'read', path, this.#random) === null) continue;
       const from = Math.max(at, position);
       const to = Math.min(at + this.#sectorBytes, end);

@@ -4,7 +4,7 @@ import fs from 'node:fs';
 import type fsPromises from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { HostInterface } from '../host.ts';
-import { pathArgument, readArguments } from './arguments.ts';
+import { fdArgument, pathArgument, readArguments, writeArguments } from './arguments.ts';
 import { FS_CONSTANTS } from './constants.ts';
 import { Dir } from './directory-handle.ts';
 import type { SimulatedDisk } from './disk.ts';
@@ -98,6 +98,11 @@ export function createFs(
     addForms(forms, name, make as Make);
   }
   addOddForms(forms, operations, later);
+  module.writeSync = function writeSync(fd: unknown, ...args: unknown[]): number {
+    // Logs are written so, line by line: without what only longer operations need.
+    const { bytes, position } = writeArguments(args);
+    return runner.runCallSync(calls.write(fdArgument(fd), [bytes], position));
+  };
   Object.assign(module, {
     createReadStream: (path: unknown, given?: unknown) => streams.read(path, given),
     createWriteStream: (path: unknown, given?: unknown) => streams.write(path, given),

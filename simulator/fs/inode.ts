@@ -52,6 +52,8 @@ export class FileInode implements Attributes {
   readonly birthtimeMs: number;
   readonly content = new PagedContent();
   readonly durable = new PagedContent();
+  /** Nothing of it is ever lost, as of an observer's file: there is nothing to be synced. */
+  kept = false;
   #pending: Change[] = [];
   #pendingBytes = 0;
   /** Number of changes ever made durable, so that a mark stays valid while others sync. */
@@ -75,14 +77,15 @@ export class FileInode implements Attributes {
   write(data: Uint8Array, position: number): void {
     if (data.length === 0) return;
     this.content.write(data, position, this.durable);
+    if (this.kept) return;
     // The caller may use its buffer again before the sync.
-    this.#push({ kind: 'write', position, data: data.slice() }, data.length);
+    this.#push({ kind: 'write', position, data: Buffer.from(data) }, data.length);
   }
 
   resize(size: number): void {
     if (size === this.content.size) return;
     this.content.resize(size, this.durable);
-    this.#push({ kind: 'resize', size }, 0);
+    if (!this.kept) this.#push({ kind: 'resize', size }, 0);
   }
 
   /** Makes durable what was there at `mark`; later changes stay volatile. */
@@ -106,14 +109,15 @@ export class FileInode implements Attributes {
 
   /** The power goes: what survives of the unsynced changes becomes the content. */
   powerLoss(random: RandomStream, sectorBytes: number): void {
+    if (this.kept) this.durable.share(this.content);
     this.#applySurvivors(this.#pending, random, sectorBytes);
     this.#drop(this.#pending.length);
     this.content.share(this.durable);
   }
 
-  /** Whether the page at `position` is only in the cache: such bytes cannot rot on the platter. */
-  isCacheOnly(position: number): boolean {
-    return !this.content.shares(this.durable, position);
+  /** Whether some of the bytes are only in the cache: such bytes cannot rot on the platter. */
+  isCacheOnly(position: number, bytes = 1): boolean {
+    return !this.content.shares(this.durable, position, position + bytes);
   }
 
   #push(change: Change, bytes: number): void {

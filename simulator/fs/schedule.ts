@@ -43,18 +43,28 @@ export class OperationRunner {
   /** Runs to the end without virtual time passing. A death passes through and runs no cleanup. */
   runSync<T>(operation: Operation<T>): T {
     let step = operation.next();
-    while (!step.done) {
-      const call = step.value;
-      this.#host.syscall(`fs.${call.syscall}Sync`, call.detail);
-      const outcome = attempt(() => {
-        const value = call.effect();
-        call.settle?.(value);
-        return value;
-      });
-      this.#host.syscall(`fs.${call.syscall}Sync.done`, outcome.ok ? null : textOf(outcome));
-      step = resume(operation, outcome);
-    }
+    while (!step.done) step = resume(operation, this.#callSync(step.value));
     return step.value;
+  }
+
+  /** As `runSync` of a single call. */
+  runCallSync<T>(call: Call<T>): T {
+    return unwrapped(this.#callSync(call));
+  }
+
+  #callSync<T>(call: Call<T>): Outcome<T> {
+    const name = `fs.${call.syscall}Sync`;
+    this.#host.syscall(name, call.detail);
+    let outcome: Outcome<T>;
+    try {
+      const value = call.effect();
+      call.settle?.(value);
+      outcome = { ok: true, value };
+    } catch (error) {
+      outcome = { ok: false, error };
+    }
+    this.#host.syscall(`${name}.done`, outcome.ok ? null : textOf(outcome));
+    return outcome;
   }
 
   /**
