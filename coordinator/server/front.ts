@@ -8,6 +8,7 @@ import type { ConnectRequest, WatcherEvent } from '../protocol/records.ts';
 import type { DataTree } from '../tree/data-tree.ts';
 import { CreateSessionRequest } from '../tree/preparer.ts';
 import type { WatchKind } from '../tree/watches.ts';
+import { atTurnEnd } from '../turn.ts';
 import type { TxnRecord } from '../txn.ts';
 import { type Zxid, zxidHex } from '../zxid.ts';
 import { ClientConnection, type ConnectionOwner } from './connection.ts';
@@ -51,7 +52,7 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
   /** Confirmed syncs of which this server has not yet applied enough. */
   #lagging: { zxid: Zxid; connection: ClientConnection }[] = [];
   readonly #unflushed = new Set<ClientConnection>();
-  #flushing: NodeJS.Immediate | undefined;
+  #flushing = false;
   #serving = false;
   #nextRequest: number;
   readonly #traffic = new Traffic();
@@ -257,12 +258,18 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
   }
 
   #flushSoon(): void {
-    this.#flushing ??= setImmediate(() => this.#flush());
+    if (this.#flushing) return;
+    this.#flushing = true;
+    atTurnEnd(() => this.#flush());
   }
 
   /** Connections left unread may go on in the next turn, when there is room again. */
   #resumeSoon(): void {
-    if (this.#left.size > 0 && !this.busy && !this.clogged) this.#flushSoon();
+    if (this.#mayResume) this.#flushSoon();
+  }
+
+  get #mayResume(): boolean {
+    return this.#left.size > 0 && !this.busy && !this.clogged;
   }
 
   ended(connection: ClientConnection, dropped: Outstanding[], reason?: string): void {
@@ -436,14 +443,16 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
 
   /** One write a connection for everything said in this turn of the event loop. */
   #flush(): void {
-    clearImmediate(this.#flushing);
-    this.#flushing = undefined;
+    this.#flushing = true;
     // Whoever reads our events must find the cause of anything a client saw.
     this.#parts.events.flush();
     const connections = [...this.#unflushed];
     this.#unflushed.clear();
     for (const connection of connections) connection.flush();
     this.#resumeLeft();
+    // What this brought forth waits for the next turn, so that other sockets have theirs between.
+    this.#flushing = this.#unflushed.size > 0 || this.#mayResume;
+    if (this.#flushing) setImmediate(() => this.#flush());
   }
 
   /** Lets connections that were left unread go on, in the order they were left, while there is room. */

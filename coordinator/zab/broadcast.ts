@@ -3,6 +3,7 @@
 // Source: Zab 1.0 phase 3; rules I-Z7 to I-Z9, I-C5, I-C7.
 import type { ClientRequest, Preparer, SessionTracker } from '../contract.ts';
 import { ErrorCode, Op } from '../protocol/codes.ts';
+import { atTurnEnd } from '../turn.ts';
 import { hashHex, sealTxn, type TxnBody, type TxnRecord } from '../txn.ts';
 import { COUNTER_MAX, epochOf, makeZxid, type Zxid } from '../zxid.ts';
 import { quorumOf, type TenureContext } from './context.ts';
@@ -94,7 +95,7 @@ export class Broadcast {
     this.#batch.push(record);
     if (this.#batchScheduled) return;
     this.#batchScheduled = true;
-    setImmediate(() => this.#context.guard(() => this.flushProposals()));
+    atTurnEnd(() => this.#context.guard(() => this.flushProposals()));
   }
 
   /** Sends the proposals of this turn to everybody and to our own disk, in parallel. */

@@ -3,6 +3,7 @@
 import type net from 'node:net';
 import { FrameSplitter } from '../../wire/frames.ts';
 import type { EventSink } from '../contract.ts';
+import { atTurnEnd } from '../turn.ts';
 import { type Catalogue, decodeMessage, encodeMessage, type Message } from './messages.ts';
 
 /** Largest frame between servers: a batch of proposals or a chunk of a snapshot. */
@@ -56,7 +57,7 @@ export class Link<In extends Catalogue, Out extends Catalogue> {
     this.#unsent.push(frame);
     if (!this.#scheduled) {
       this.#scheduled = true;
-      setImmediate(() => this.#flush());
+      atTurnEnd(() => this.#flush());
     }
   }
 
