@@ -17,9 +17,17 @@ export function serverId(config: RunConfig, node: string): number {
   return config.nodes.indexOf(node) + 1;
 }
 
+/** Without these a harness cannot observe, whatever a run, a drawn or a stored one, says of its servers. */
+export const NEEDED = {
+  // All clients of a run come from one address, and the harness asks what operators ask.
+  maxClientCnxns: 0,
+  '4lw.commands.whitelist': '*',
+};
+
 /** The configuration file of every node; `dir` is the node's directory as it sees it. */
 export function zooCfg(config: RunConfig, dir: string): string {
-  const lines = Object.entries(config.systemOptions).map(([name, value]) => `${name}=${value}`);
+  const options = { ...NEEDED, ...config.systemOptions };
+  const lines = Object.entries(options).map(([name, value]) => `${name}=${value}`);
   const servers = config.nodes.map(
     (node) => `server.${serverId(config, node)}=${node}:${PORTS.peer}:${PORTS.election}`,
   );

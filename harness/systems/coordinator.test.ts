@@ -58,12 +58,12 @@ describe('deployment', () => {
   it('writes a zoo.cfg with every server and the options', () => {
     const [spec] = coordinator.specs(config, '/bundle.mjs');
     expect(spec?.files('/data/n1')['zoo.cfg']?.split('\n')).toEqual([
+      'maxClientCnxns=0',
+      '4lw.commands.whitelist=*',
       'tickTime=250',
       'initLimit=20',
       'syncLimit=6',
       'snapCount=10000',
-      'maxClientCnxns=0',
-      '4lw.commands.whitelist=*',
       'dataDir=/data/n1/data',
       'clientPort=2181',
       'server.1=n1:2888:3888',

@@ -4,7 +4,7 @@ import type { RunConfig } from '../../history/run-record.ts';
 import { bundle } from '../bundle.ts';
 import type { NodeSpec } from '../cluster.ts';
 import type { System } from '../system.ts';
-import { notReady, observe, PORTS, serverId, zooCfg } from './coordinator-view.ts';
+import { NEEDED, notReady, observe, PORTS, serverId, zooCfg } from './coordinator-view.ts';
 
 const SOURCE = 'coordinator/server/main.ts';
 
@@ -34,9 +34,7 @@ export const coordinator: System = {
     initLimit: 20,
     syncLimit: 6,
     snapCount: 10_000,
-    // All clients of a run come from one address, and the harness asks what operators ask.
-    maxClientCnxns: 0,
-    '4lw.commands.whitelist': '*',
+    ...NEEDED,
   },
   bundle: (mutant) =>
     bundle({ entry: SOURCE, name: 'coordinator', ...(mutant === undefined ? {} : { mutant }) }),
