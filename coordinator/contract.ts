@@ -1,7 +1,8 @@
 // What the four parts of a server promise each other: the state machine (tree/), the disk (storage/),
 // consensus (zab/) and the front that speaks to clients (server/). All calls are synchronous and run
 // to completion; what takes time answers by a later call in the other direction.
-import type { MultiResult, Stat } from './protocol/records.ts';
+import type { MultiResult } from './protocol/multi.ts';
+import type { Stat } from './protocol/records.ts';
 import type { TxnBody, TxnRecord } from './txn.ts';
 import type { Zxid } from './zxid.ts';
 
@@ -18,6 +19,17 @@ export interface ClientRequest {
   op: number;
   /** Jute body after the request header. createSession: int timeoutMs, buffer password. */
   body: Buffer;
+  /** Who the connection had shown to be when the request came; absent: nobody in particular. */
+  identities?: readonly Identity[];
+}
+
+/**
+ * Somebody a client is for access lists: `ip` by its address, `digest` by its name and password, `super`
+ * by the password of the administrator.
+ */
+export interface Identity {
+  readonly scheme: string;
+  readonly id: string;
 }
 
 /** What applying a transaction gave: all a reply needs. */
@@ -26,7 +38,7 @@ export interface ApplyResult {
   err: number;
   /** create, create2: the path made. */
   path?: string;
-  /** create2, setData. */
+  /** create2 and creates like it, setData, setACL. */
   stat?: Stat;
   multi?: MultiResult[];
 }
@@ -64,6 +76,12 @@ export interface Preparer {
   applied(zxid: Zxid): void;
   /** Whether a close of this session is proposed and not yet applied. */
   closing(session: number): boolean;
+  /**
+   * Paths whose nodes the leader is to delete: containers without children and nodes past their time to
+   * live, unless a change of them is under way. `unusedMsMax`: how long a container may never have had
+   * a child, ms; 0: for ever. `nowMs` is the wall clock.
+   */
+  overdue(nowMs: number, unusedMsMax: number): string[];
 }
 
 /** The leader's session clock: who lives, since when, at which server. */

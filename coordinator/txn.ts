@@ -20,13 +20,14 @@ const CreateTxn = record({
   path: text,
   data: buffer,
   acl: vector(Acl),
-  /** Session that owns it; 0 for a persistent node. */
+  /** Session that owns it; 0 for a persistent node; below 0 see tree/lifetimes.ts. */
   ephemeralOwner: long,
   /** Children ever created under the parent, this one included: ZooKeeper's stored cversion. */
   parentCversion: int,
 });
 const DeleteTxn = record({ path: text, parentCversion: int });
 const SetDataTxn = record({ path: text, data: buffer, version: int });
+const SetAclTxn = record({ path: text, acl: vector(Acl), aversion: int });
 const CheckTxn = record({ path: text, version: int });
 const CreateSessionTxn = record({ timeoutMs: int, password: buffer });
 /** The ephemerals to remove travel in the transaction (ZOOKEEPER-3145), with their parents' cversions. */
@@ -35,9 +36,11 @@ const ErrorTxn = record({ error: int });
 
 /** The change itself, without a header. */
 export type TxnBody =
-  | ({ type: 'create' } & Infer<typeof CreateTxn>)
+  /** `withStat`: as a part of a multi it answers with the Stat. */
+  | ({ type: 'create'; withStat?: true } & Infer<typeof CreateTxn>)
   | ({ type: 'delete' } & Infer<typeof DeleteTxn>)
   | ({ type: 'setData' } & Infer<typeof SetDataTxn>)
+  | ({ type: 'setACL' } & Infer<typeof SetAclTxn>)
   | ({ type: 'check' } & Infer<typeof CheckTxn>)
   | ({ type: 'createSession' } & Infer<typeof CreateSessionTxn>)
   | ({ type: 'closeSession' } & Infer<typeof CloseSessionTxn>)
@@ -73,12 +76,16 @@ const KINDS = [
   'error',
   'multi',
   'noop',
-] as const satisfies readonly TxnBody['type'][];
+  // Later ones come last, so that old logs stay readable.
+  'setACL',
+  'createWithStat',
+] as const satisfies readonly (TxnBody['type'] | 'createWithStat')[];
 
 const PARTS_MAX = 100_000;
 
 function writeBody(w: ByteWriter, body: TxnBody): void {
-  w.u8(KINDS.indexOf(body.type));
+  const withStat = body.type === 'create' && body.withStat === true;
+  w.u8(KINDS.indexOf(withStat ? 'createWithStat' : body.type));
   switch (body.type) {
     case 'create':
       CreateTxn.write(w, body);
@@ -88,6 +95,9 @@ function writeBody(w: ByteWriter, body: TxnBody): void {
       break;
     case 'setData':
       SetDataTxn.write(w, body);
+      break;
+    case 'setACL':
+      SetAclTxn.write(w, body);
       break;
     case 'check':
       CheckTxn.write(w, body);
@@ -116,6 +126,10 @@ function readBody(r: ByteReader): TxnBody {
   switch (type) {
     case 'create':
       return { type, ...CreateTxn.read(r) };
+    case 'createWithStat':
+      return { type: 'create', withStat: true, ...CreateTxn.read(r) };
+    case 'setACL':
+      return { type, ...SetAclTxn.read(r) };
     case 'delete':
       return { type, ...DeleteTxn.read(r) };
     case 'setData':

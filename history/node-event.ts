@@ -118,6 +118,8 @@ export type CoordinatorEvent =
   | { ev: 'watchSet'; session: string; path: string; kind: string; zxid: number }
   | { ev: 'watchFired'; session: string; path: string; kind: string; zxid: number }
   /** A client connection was closed by the server. */
+  /** A client's request made no sense and was answered with an error; its connection goes on. */
+  | { ev: 'requestRefused'; reason: string; session: string }
   | { ev: 'connectionClosed'; reason: string; session?: string };
 
 export type NodeEvent = NodeEventHeader & CoordinatorEvent;

@@ -18,7 +18,7 @@ export const z40: Mutant = {
     },
     {
       file: 'coordinator/tree/data-tree.ts',
-      find: 'if (owner !== 0 && state.session(owner) === undefined) {',
+      find: 'if (owner > 0 && state.session(owner) === undefined) {',
       replace: 'if (owner < 0) {',
     },
     {

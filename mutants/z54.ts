@@ -17,7 +17,7 @@ export const z54: Mutant = {
       replace: `    if (kind === 'read' && this.#queue.length > 0) {
       const Writer = this.#host.out.constructor as new () => typeof this.#host.out;
       const early = new Writer();
-      putRead(early, entry.xid, entry.work.read as never, this.#host.tree, this.#host);
+      putRead(early, entry.xid, entry.work.read as never, this.#host.tree, this.#host, entry.identities);
       (entry as { early?: Buffer }).early = early.toBuffer();
     }
     this.#queue.push(entry);

@@ -6,16 +6,18 @@ import { CONNECT_ONLY, type Reply, Session } from '../coordinator/client/session
 import type { WatchKind } from '../coordinator/client/watches.ts';
 import type { Codec } from '../coordinator/protocol/jute.ts';
 import {
+  type MultiOp,
+  MultiRequest,
+  MultiResponse,
+  type MultiResult,
+} from '../coordinator/protocol/multi.ts';
+import {
   Create2Response,
   CreateRequest,
   DeleteRequest,
   ExistsResponse,
   GetChildrenResponse,
   GetDataResponse,
-  type MultiOp,
-  MultiRequest,
-  MultiResponse,
-  type MultiResult,
   OPEN_ACL,
   PathWatchRequest,
   SetDataRequest,

@@ -3,6 +3,7 @@
 import type { ByteWriter } from '../../wire/bytes.ts';
 import { CreateFlag, ErrorCode, FRAME_BYTES_MAX, Op } from '../protocol/codes.ts';
 import type { Codec } from '../protocol/jute.ts';
+import { type MultiOp, MultiRequest, MultiResponse, type MultiResult } from '../protocol/multi.ts';
 import {
   type Acl,
   Create2Response,
@@ -13,10 +14,6 @@ import {
   GetChildren2Response,
   GetChildrenResponse,
   GetDataResponse,
-  type MultiOp,
-  MultiRequest,
-  MultiResponse,
-  type MultiResult,
   OPEN_ACL,
   PathWatchRequest,
   SetDataRequest,

@@ -1,7 +1,7 @@
 // Why an operation on the coordinator did not succeed. Whether its request ever left is part of the
 // answer, because only then can a caller tell "did not happen" from "nobody knows".
 import { ErrorCode, type ErrorName, errorName } from '../protocol/codes.ts';
-import type { MultiResult } from '../protocol/records.ts';
+import type { MultiResult } from '../protocol/multi.ts';
 import type { Zxid } from '../zxid.ts';
 
 /** Names of ZooKeeper's errors, and of a connection that could not be had at all. */

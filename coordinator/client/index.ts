@@ -1,9 +1,8 @@
 // What users of the coordinator's client may import. Everything else in this folder may change.
 export { CreateFlag, ErrorCode, errorName, Op } from '../protocol/codes.ts';
+export type { MultiOp, MultiResult } from '../protocol/multi.ts';
 export {
   type Acl,
-  type MultiOp,
-  type MultiResult,
   OPEN_ACL,
   type Stat,
 } from '../protocol/records.ts';

@@ -103,6 +103,12 @@ export const CreateFlag = {
   persistentSequentialWithTtl: 6,
 } as const;
 
+/** How addWatch watches. Source: AddWatchMode. */
+export const AddWatchMode = { persistent: 0, persistentRecursive: 1 } as const;
+
+/** Which watches checkWatches and removeWatches mean. Source: Watcher.WatcherType. */
+export const WatcherType = { children: 1, data: 2, any: 3 } as const;
+
 /** Types of watch events. Source: Watcher.Event.EventType. */
 export const EventType = {
   none: -1,

@@ -1,8 +1,8 @@
 // Every record of ZooKeeper's client protocol that we speak, as schemas. Source: zookeeper.jute of
 // ZooKeeper 3.8; names and field order are its.
-import { ByteReader, ByteWriter, WireError } from '../../wire/bytes.ts';
+import { ByteReader, ByteWriter } from '../../wire/bytes.ts';
 import { frame } from '../../wire/frames.ts';
-import { Op, Perm } from './codes.ts';
+import { Perm } from './codes.ts';
 import {
   bool,
   buffer,
@@ -67,6 +67,16 @@ export type CreateRequest = Infer<typeof CreateRequest>;
 export const CreateResponse = record({ path: text });
 export const Create2Response = record({ path: text, stat: Stat });
 
+/** create with a time to live, ms: the node goes when it was not changed that long and has no children. */
+export const CreateTtlRequest = record({
+  path: text,
+  data: buffer,
+  acl: vector(Acl),
+  flags: int,
+  ttl: long,
+});
+export type CreateTtlRequest = Infer<typeof CreateTtlRequest>;
+
 export const DeleteRequest = record({ path: text, version: int });
 export type DeleteRequest = Infer<typeof DeleteRequest>;
 
@@ -91,6 +101,30 @@ export const SyncResponse = record({ path: text });
 export const GetAclRequest = record({ path: text });
 export const GetAclResponse = record({ acl: vector(Acl), stat: Stat });
 
+export const SetAclRequest = record({ path: text, acl: vector(Acl), version: int });
+export type SetAclRequest = Infer<typeof SetAclRequest>;
+export const SetAclResponse = record({ stat: Stat });
+
+/** All paths of the session's ephemeral nodes that begin with the prefix; null or empty: all. */
+export const GetEphemeralsRequest = record({ prefixPath: ustring });
+export const GetEphemeralsResponse = record({ ephemerals: vector(text) });
+
+export const GetAllChildrenNumberRequest = record({ path: text });
+export const GetAllChildrenNumberResponse = record({ totalNumber: int });
+
+export const ClientInfo = record({ authScheme: text, user: text });
+export type ClientInfo = Infer<typeof ClientInfo>;
+export const WhoAmIResponse = record({ clientInfo: vector(ClientInfo) });
+
+/** `mode` is a number of AddWatchMode. */
+export const AddWatchRequest = record({ path: text, mode: int });
+export type AddWatchRequest = Infer<typeof AddWatchRequest>;
+export const AddWatchResponse = record({ err: int });
+
+/** checkWatches, removeWatches; `type` is a number of WatcherType. */
+export const WatchesRequest = record({ path: text, type: int });
+export type WatchesRequest = Infer<typeof WatchesRequest>;
+
 export const SetWatchesRequest = record({
   relativeZxid: long,
   dataWatches: vector(text),
@@ -99,122 +133,21 @@ export const SetWatchesRequest = record({
 });
 export type SetWatchesRequest = Infer<typeof SetWatchesRequest>;
 
+/** setWatches and the persistent ones. */
+export const SetWatches2Request = record({
+  relativeZxid: long,
+  dataWatches: vector(text),
+  existWatches: vector(text),
+  childWatches: vector(text),
+  persistentWatches: vector(text),
+  persistentRecursiveWatches: vector(text),
+});
+export type SetWatches2Request = Infer<typeof SetWatches2Request>;
+
 export const AuthPacket = record({ type: int, scheme: ustring, auth: buffer });
 
 export const WatcherEvent = record({ type: int, state: int, path: text });
 export type WatcherEvent = Infer<typeof WatcherEvent>;
-
-const MultiHeader = record({ type: int, done: bool, err: int });
-const ErrorResult = record({ err: int });
-
-/** One operation of a multi. */
-export type MultiOp =
-  | ({ type: typeof Op.create | typeof Op.create2 } & CreateRequest)
-  | ({ type: typeof Op.delete } & DeleteRequest)
-  | ({ type: typeof Op.setData } & SetDataRequest)
-  | ({ type: typeof Op.check } & CheckVersionRequest);
-
-/** One result of a multi. All are `error` when the multi failed; err 0 marks ops before the culprit. */
-export type MultiResult =
-  | { type: typeof Op.create; path: string }
-  | { type: typeof Op.create2; path: string; stat: Stat }
-  | { type: typeof Op.delete }
-  | { type: typeof Op.setData; stat: Stat }
-  | { type: typeof Op.check }
-  | { type: typeof Op.error; err: number };
-
-const MULTI_END = { type: -1, done: true, err: -1 };
-
-/** Request body of multi: headers and requests until `done`. */
-export const MultiRequest: Codec<MultiOp[]> = {
-  write(w, ops) {
-    for (const op of ops) {
-      MultiHeader.write(w, { type: op.type, done: false, err: -1 });
-      switch (op.type) {
-        case Op.create:
-        case Op.create2:
-          CreateRequest.write(w, op);
-          break;
-        case Op.delete:
-          DeleteRequest.write(w, op);
-          break;
-        case Op.setData:
-          SetDataRequest.write(w, op);
-          break;
-        case Op.check:
-          CheckVersionRequest.write(w, op);
-          break;
-      }
-    }
-    MultiHeader.write(w, MULTI_END);
-  },
-  read(r) {
-    const ops: MultiOp[] = [];
-    for (;;) {
-      const { type, done } = MultiHeader.read(r);
-      if (done) return ops;
-      switch (type) {
-        case Op.create:
-        case Op.create2:
-          ops.push({ type, ...CreateRequest.read(r) });
-          break;
-        case Op.delete:
-          ops.push({ type, ...DeleteRequest.read(r) });
-          break;
-        case Op.setData:
-          ops.push({ type, ...SetDataRequest.read(r) });
-          break;
-        case Op.check:
-          ops.push({ type, ...CheckVersionRequest.read(r) });
-          break;
-        default:
-          throw new WireError(`expected create, delete, setData or check in a multi, got ${type}`);
-      }
-    }
-  },
-};
-
-/** Response body of multi. */
-export const MultiResponse: Codec<MultiResult[]> = {
-  write(w, results) {
-    for (const result of results) {
-      const err = result.type === Op.error ? result.err : 0;
-      MultiHeader.write(w, { type: result.type, done: false, err });
-      if (result.type === Op.create) CreateResponse.write(w, result);
-      else if (result.type === Op.create2) Create2Response.write(w, result);
-      else if (result.type === Op.setData) SetDataResponse.write(w, result);
-      else if (result.type === Op.error) ErrorResult.write(w, result);
-    }
-    MultiHeader.write(w, MULTI_END);
-  },
-  read(r) {
-    const results: MultiResult[] = [];
-    for (;;) {
-      const { type, done } = MultiHeader.read(r);
-      if (done) return results;
-      switch (type) {
-        case Op.create:
-          results.push({ type, ...CreateResponse.read(r) });
-          break;
-        case Op.create2:
-          results.push({ type, ...Create2Response.read(r) });
-          break;
-        case Op.delete:
-        case Op.check:
-          results.push({ type });
-          break;
-        case Op.setData:
-          results.push({ type, ...SetDataResponse.read(r) });
-          break;
-        case Op.error:
-          results.push({ type, ...ErrorResult.read(r) });
-          break;
-        default:
-          throw new WireError(`expected a known result type in a multi, got ${type}`);
-      }
-    }
-  },
-};
 
 /** Decodes a ConnectRequest with or without the readOnly byte (44 or 45 bytes with a password). */
 export function readConnectRequest(body: Buffer): ConnectRequest & { readOnly: boolean | null } {

@@ -67,6 +67,8 @@ describe('a configuration', () => {
       snapRetainCount: 3,
       preAllocBytes: 64 * 1024 * 1024,
       commitLogCount: 500,
+      extendedTypes: true,
+      enforceQuota: false,
     });
   });
 

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { FRAME_BYTES_MAX } from '../protocol/codes.ts';
 import {
   ConfigError,
+  type ConfigKey,
   INT_MAX,
   PORT_MAX,
   Properties,
@@ -80,6 +81,12 @@ export interface ServerConfig {
   preAllocBytes: number;
   /** Recent transactions kept in memory for learners. */
   commitLogCount: number;
+  /** Whether nodes may have a time to live (extendedTypesEnabled); ours is true, ZooKeeper's false. */
+  extendedTypes: boolean;
+  /** Whether hard limits of quotas refuse (enforceQuota); otherwise they are only logged. */
+  enforceQuota: boolean;
+  /** `super:` and the digest of `super:password`; absent: nobody is above access lists. */
+  superDigest?: string;
   /** Absent: nobody watches. */
   events?: EventConfig;
 }
@@ -256,6 +263,19 @@ function optional(properties: Properties, clientHost: string): OptionalParts {
   };
 }
 
+function readFlag(properties: Properties, key: ConfigKey, fallback: boolean): boolean {
+  return properties.choice(key, fallback ? 'true' : 'false', ['true', 'false']) === 'true';
+}
+
+function readSuperDigest(properties: Properties): string | undefined {
+  const entry = properties.get('DigestAuthenticationProvider.superDigest');
+  if (entry === undefined) return undefined;
+  if (/^super:[A-Za-z0-9+/]{27}=$/.test(entry.value)) return entry.value;
+  throw new ConfigError(
+    `${entry.where}: ${entry.key}: expected super: and the base64 of the SHA-1 of super:password`,
+  );
+}
+
 /**
  * The configuration that command-line arguments (without the program) and the file they name give.
  * Throws ConfigError. Names and defaults: ZooKeeper Administrator's Guide, "Configuration
@@ -266,6 +286,7 @@ export function loadConfig(argv: readonly string[]): ServerConfig {
   if (flags.config === undefined) throw new ConfigError(`--config is missing\n${USAGE}`);
   const file = path.resolve(flags.config);
   const properties = new Properties(readText(file, 'the configuration'), flags.config);
+  const superDigest = readSuperDigest(properties);
   const dataDirEntry = properties.get('dataDir');
   if (dataDirEntry === undefined || dataDirEntry.value === '') {
     throw new ConfigError(`${flags.config}: dataDir is missing, expected a line dataDir=DIRECTORY`);
@@ -313,6 +334,9 @@ export function loadConfig(argv: readonly string[]): ServerConfig {
     preAllocBytes: number('preAllocSize', 65_536, 1, 2 ** 21) * 1024,
     commitLogCount: number('commitLogCount', 500, 1),
     ...optional(properties, clientHost),
+    extendedTypes: readFlag(properties, 'extendedTypesEnabled', true),
+    enforceQuota: readFlag(properties, 'enforceQuota', false),
+    ...(superDigest === undefined ? {} : { superDigest }),
     ...(events === undefined ? {} : { events }),
   };
 }

@@ -3,36 +3,29 @@
 import type { Socket } from 'node:net';
 import { ByteReader, ByteWriter, WireError } from '../../wire/bytes.ts';
 import { FrameSplitter } from '../../wire/frames.ts';
-import type { ApplyResult } from '../contract.ts';
-import { ErrorCode, Op, opName, Xid } from '../protocol/codes.ts';
+import type { ApplyResult, Identity } from '../contract.ts';
+import { ErrorCode, Op, opName, Perm, Xid } from '../protocol/codes.ts';
 import {
   AuthPacket,
   type ConnectRequest,
   readConnectRequest,
   type WatcherEvent,
 } from '../protocol/records.ts';
+import { type AccessList, allows } from '../tree/acls.ts';
 import type { DataTree } from '../tree/data-tree.ts';
-import type { WatchKind } from '../tree/watches.ts';
 import type { Zxid } from '../zxid.ts';
 import { isFourLetterWord, WORD_BYTES, wordBytes } from './four-letter-words.ts';
+import { addressIdentity, authenticate } from './identities.ts';
 import { type ClientLimits, OUTPUT_EXCESS } from './limits.ts';
-import { type Outstanding, type PipelineHost, RequestPipeline } from './pipeline.ts';
-import {
-  putHeader,
-  putNotification,
-  putWelcome,
-  readRequest,
-  SESSION_OVER,
-  syncPath,
-  type Welcome,
-} from './replies.ts';
+import { type Outstanding, type PipelineHost, RequestPipeline, type Work } from './pipeline.ts';
+import type { WatchName } from './reads.ts';
+import { putHeader, putNotification, putWelcome, SESSION_OVER, type Welcome } from './replies.ts';
+import { decodeWork } from './requests.ts';
 import type { ConnectionFacts } from './server-facts.ts';
 import { Traffic } from './traffic.ts';
 
 /** Sweeps without a byte taken after which a client that has output waiting is let go. */
 const SWEEPS_MAX = 10;
-
-const AUTH_SCHEMES: readonly (string | null)[] = ['digest', 'ip'];
 
 /** What a connection asks of the front. */
 export interface ConnectionOwner {
@@ -40,6 +33,8 @@ export interface ConnectionOwner {
   readonly limits: ClientLimits;
   /** A connection without a session, or one that does not take its last bytes, is closed then. */
   readonly patienceMs: number;
+  /** Whose digest opens everything; undefined: nobody's. */
+  readonly superDigest: string | undefined;
   now(): number;
   /** The first frame came. Ends by `welcome`, `refuseSession` or `close`. */
   connect(connection: ClientConnection, request: ConnectRequest): void;
@@ -55,8 +50,10 @@ export interface ConnectionOwner {
   touch(session: number): void;
   hand(connection: ClientConnection, entry: Outstanding): void;
   answered(entry: Outstanding): void;
-  watchSet(connection: ClientConnection, kind: WatchKind, path: string): void;
+  watchSet(connection: ClientConnection, kind: WatchName, path: string): void;
   watchFired(connection: ClientConnection, event: WatcherEvent, zxid: Zxid): void;
+  /** A request was answered with an error because it made no sense. */
+  refused(connection: ClientConnection, reason: string): void;
   /** There is output; call `flush` soon. */
   outputWaits(connection: ClientConnection): void;
   /** It ended; `reason` is absent when there is nothing to report. */
@@ -83,6 +80,8 @@ export class ClientConnection implements PipelineHost {
   /** Sweeps since it took a byte of what waits for it. */
   #idleSweeps = 0;
   #timer: NodeJS.Timeout | undefined;
+  /** Never changed, only replaced: requests under way keep those they came with. */
+  #identities: readonly Identity[];
   /** 0 until the session is known. */
   session = 0;
   out = new ByteWriter();
@@ -101,6 +100,7 @@ export class ClientConnection implements PipelineHost {
     this.establishedMs = owner.now();
     this.#pipeline = new RequestPipeline(this);
     this.peer = `${socket.remoteAddress}:${socket.remotePort}`;
+    this.#identities = [addressIdentity(socket.remoteAddress)];
     socket.setNoDelay(true);
     socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('drain', () => {
@@ -263,7 +263,7 @@ export class ClientConnection implements PipelineHost {
     this.#owner.hand(this, entry);
   }
 
-  answered(entry: Outstanding, watch: WatchKind | undefined): void {
+  answered(entry: Outstanding, watch: WatchName | undefined): void {
     this.#wrote();
     const nowMs = this.#owner.now();
     this.traffic.answered(nowMs - entry.receivedMs);
@@ -274,11 +274,12 @@ export class ClientConnection implements PipelineHost {
     this.#owner.answered(entry);
     if (watch === undefined || entry.work.kind !== 'read') return;
     const { read } = entry.work;
-    if (read.op !== Op.setWatches) this.#owner.watchSet(this, watch, read.path);
+    if ('path' in read) this.#owner.watchSet(this, watch, read.path);
   }
 
-  notify(event: WatcherEvent, zxid: Zxid): void {
+  notify(event: WatcherEvent, zxid: Zxid, acl?: AccessList): void {
     if (this.#state !== 'open') return;
+    if (acl !== undefined && !allows(acl, Perm.read, this.#identities)) return;
     putNotification(this.out, event);
     this.#wrote();
     this.#owner.watchFired(this, event, zxid);
@@ -399,7 +400,7 @@ export class ClientConnection implements PipelineHost {
     if (op === Op.ping) {
       putHeader(this.out, Xid.ping, this.tree.lastApplied, ErrorCode.Ok);
       this.#wrote();
-    } else if (op === Op.auth) this.#authenticate(reader);
+    } else if (op === Op.auth) this.#authenticate(reader, xid);
     else {
       this.#pipeline.take(this.#outstanding(xid, op, reader));
       this.#countRequests();
@@ -407,33 +408,33 @@ export class ClientConnection implements PipelineHost {
   }
 
   #outstanding(xid: number, op: number, reader: ByteReader): Outstanding {
-    const receivedMs = this.#owner.now();
-    const read = readRequest(op, reader);
-    if (read !== undefined) return { xid, op, receivedMs, work: { kind: 'read', read } };
-    const rest = reader.bytes(reader.remaining);
-    switch (op) {
-      case Op.sync:
-        return { xid, op, receivedMs, work: { kind: 'sync', path: syncPath(rest) } };
-      case Op.create:
-      case Op.create2:
-      case Op.delete:
-      case Op.setData:
-      case Op.multi:
-      case Op.closeSession:
-        // The frame's memory is a large chunk of the stream; the write lives longer than it should.
-        return { xid, op, receivedMs, work: { kind: 'write', body: Buffer.from(rest) } };
-      default:
-        return { xid, op, receivedMs, work: { kind: 'refusal', err: ErrorCode.Unimplemented } };
+    return {
+      xid,
+      op,
+      receivedMs: this.#owner.now(),
+      identities: this.#identities,
+      work: this.#work(op, reader),
+    };
+  }
+
+  #work(op: number, reader: ByteReader): Work {
+    try {
+      return decodeWork(op, reader);
+    } catch (error) {
+      // As a write that the leader cannot decode: the answer takes its place in the order.
+      if (!(error instanceof WireError)) throw error;
+      this.#owner.refused(this, `malformed ${opName(op)}: ${error.message}`);
+      return { kind: 'refusal', err: ErrorCode.MarshallingError };
     }
   }
 
-  /** No access lists are kept yet: schemes clients send unasked are accepted and mean nothing. */
-  #authenticate(reader: ByteReader): void {
-    const { scheme } = AuthPacket.read(reader);
-    const known = AUTH_SCHEMES.includes(scheme);
-    const err = known ? ErrorCode.Ok : ErrorCode.AuthFailed;
-    putHeader(this.out, Xid.auth, this.tree.lastApplied, err);
+  /** Takes effect for all requests that come after it; those before it keep what they had. */
+  #authenticate(reader: ByteReader, xid: number): void {
+    const { scheme, auth } = AuthPacket.read(reader);
+    const outcome = authenticate(this.#identities, scheme, auth, this.#owner.superDigest);
+    putHeader(this.out, xid, 0, outcome.ok ? ErrorCode.Ok : ErrorCode.AuthFailed);
     this.#wrote();
-    if (!known) this.finish(`no authentication scheme ${scheme}, known are digest and ip`);
+    if (outcome.ok) this.#identities = outcome.identities;
+    else this.finish(`authentication failed: ${outcome.reason}`);
   }
 }

@@ -14,6 +14,11 @@ export interface FrontConfig {
   /** Four-letter words that are answered. */
   words: ReadonlySet<string>;
   tickTimeMs: number;
+  /**
+   * `super:` and the digest of `super:password`: who shows that password may do everything. Absent:
+   * nobody may.
+   */
+  superDigest?: string;
 }
 
 /** What a front stands on. */

@@ -147,7 +147,8 @@ describe('requests', () => {
     const server = await serve();
     const c = await client(server).open();
     server.hold();
-    c.send(create(1, '/a', 'x'), read(2, Op.getData, '/a'), set(3, '/a', 'y'), [4, 999]);
+    const malformed: Request = [4, Op.getData];
+    c.send(create(1, '/a', 'x'), read(2, Op.getData, '/a'), set(3, '/a', 'y'), malformed);
     c.send(read(5, Op.getData, '/a'), [-2, Op.ping]);
     expect(await c.reply()).toMatchObject({ xid: Xid.ping, err: 0 });
     expect(server.held).toHaveLength(2);
@@ -157,7 +158,7 @@ describe('requests', () => {
       [1, 0],
       [2, 0],
       [3, 0],
-      [4, ErrorCode.Unimplemented],
+      [4, ErrorCode.MarshallingError],
       [5, 0],
     ]);
     const data = [replies[1]!, replies[4]!].map(({ body }) => GetDataResponse.read(body).data);
@@ -204,7 +205,7 @@ describe('requests', () => {
             if (each === 'set') return set(xid, '/', `${xid}`);
             if (each === 'get') return read(xid, Op.getData, '/');
             if (each === 'sync') return sync(xid);
-            return each === 'bad' ? [xid, 999] : set(xid, '/missing', '');
+            return each === 'bad' ? [xid, Op.getChildren] : set(xid, '/missing', '');
           });
           c.send(...requests);
           const all = c.replies(kinds.length);
@@ -297,10 +298,24 @@ describe('requests', () => {
     await c.hangup();
   });
 
+  it('answers an operation it does not know, then hangs up', async () => {
+    const server = await serve();
+    const c = await client(server).open();
+    c.send(set(1, '/', 'x'), [2, 999], set(3, '/', 'y'));
+    expect((await c.replies(2)).map(({ xid, err }) => [xid, err])).toEqual([
+      [1, 0],
+      [2, ErrorCode.Unimplemented],
+    ]);
+    await c.hangup();
+    expect(c.waiting).toBe(0);
+    expect(server.events.findLast(({ ev }) => ev === 'connectionClosed')).toMatchObject({
+      reason: 'opcode 999 is no operation this server offers',
+    });
+  });
+
   it('hangs up on what it cannot decode', async () => {
     const server = await serve();
     for (const send of [
-      (c: RawClient) => c.send([1, Op.getData]),
       (c: RawClient) => c.socket.write(Buffer.from([0x7f, 0, 0, 0])),
       (c: RawClient) => c.socket.write(Buffer.from([0, 0, 0, 2, 1, 1])),
     ]) {

@@ -7,7 +7,6 @@ import { ErrorCode, Op } from '../protocol/codes.ts';
 import type { ConnectRequest, WatcherEvent } from '../protocol/records.ts';
 import type { DataTree } from '../tree/data-tree.ts';
 import { CreateSessionRequest } from '../tree/preparer.ts';
-import type { WatchKind } from '../tree/watches.ts';
 import { atTurnEnd } from '../turn.ts';
 import type { TxnRecord } from '../txn.ts';
 import { type Zxid, zxidHex } from '../zxid.ts';
@@ -20,6 +19,7 @@ import {
 import type { FrontParts } from './front-parts.ts';
 import { type ClientLimits, ConnectionCount } from './limits.ts';
 import type { Outstanding } from './pipeline.ts';
+import type { WatchName } from './reads.ts';
 import { eventName } from './replies.ts';
 import type { ConnectionFacts, ServerFacts } from './server-facts.ts';
 import { BoundedLog } from './server-log.ts';
@@ -185,6 +185,10 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
     if (bytes < 0) this.#resumeSoon();
   }
 
+  get superDigest(): string | undefined {
+    return this.#parts.config.superDigest;
+  }
+
   get patienceMs(): number {
     return PATIENCE_TICKS * this.#parts.config.tickTimeMs;
   }
@@ -220,12 +224,13 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
   hand(connection: ClientConnection, entry: Outstanding): void {
     const request = this.#wait({ kind: 'request', connection, entry });
     entry.request = request;
-    const { work, op, xid: cxid } = entry;
+    const { work, op, xid: cxid, identities } = entry;
     const { session } = connection;
     const { consensus, config } = this.#parts;
     if (work.kind === 'sync') consensus.sync(request, session);
     else if (work.kind === 'write') {
-      consensus.submit({ origin: config.sid, request, session, cxid, op, body: work.body });
+      const { sid: origin } = config;
+      consensus.submit({ origin, request, session, cxid, op, body: work.body, identities });
     }
   }
 
@@ -237,7 +242,7 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
     else this.#reads.add(elapsedMs);
   }
 
-  watchSet(connection: ClientConnection, kind: WatchKind, path: string): void {
+  watchSet(connection: ClientConnection, kind: WatchName, path: string): void {
     if (!this.#parts.events.detailed) return;
     const zxid = this.tree.lastApplied;
     const session = sessionHex(connection.session);
@@ -249,6 +254,11 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
     const session = sessionHex(connection.session);
     const kind = eventName(event.type);
     this.#parts.events.emit({ ev: 'watchFired', session, path: event.path, kind, zxid });
+  }
+
+  refused(connection: ClientConnection, reason: string): void {
+    const session = sessionHex(connection.session);
+    this.#parts.events.emit({ ev: 'requestRefused', reason, session });
   }
 
   outputWaits(connection: ClientConnection): void {

@@ -71,7 +71,10 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
     recentBytesMax: RECENT_BYTES_MAX,
     nowMs: () => performance.now(),
     wallMs: () => Date.now(),
-    makePreparer: () => new TxnPreparer(tree),
+    makePreparer: () => {
+      const { extendedTypes, enforceQuota } = config;
+      return new TxnPreparer(tree, { extendedTypes, enforceQuota, warn: logLine });
+    },
     makeSessionTracker: () => new HeapSessionTracker(),
     fatal,
   });
@@ -86,6 +89,7 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
       limits: config.limits,
       words: config.words,
       tickTimeMs: config.tickTimeMs,
+      ...(config.superDigest === undefined ? {} : { superDigest: config.superDigest }),
     },
     operator: {
       configuration: () => describeConfig(config),

@@ -1,29 +1,35 @@
 // The requests of one connection, answered strictly in the order they came. Many may be outstanding;
 // a read waits for the writes before it (ZOOKEEPER-1863), and nothing passes a sync.
 import type { ByteWriter } from '../../wire/bytes.ts';
-import type { ApplyResult } from '../contract.ts';
+import type { ApplyResult, Identity } from '../contract.ts';
 import { ErrorCode, Op } from '../protocol/codes.ts';
 import type { DataTree } from '../tree/data-tree.ts';
-import type { Watcher, WatchKind } from '../tree/watches.ts';
 import type { Zxid } from '../zxid.ts';
-import { putHeader, putRead, putResult, putSynced, type ReadRequest } from './replies.ts';
+import { putRead, type Reader, type ReadRequest, type WatchName } from './reads.ts';
+import { putHeader, putResult, putSynced } from './replies.ts';
 
 /** A request taken and not yet answered. */
 export interface Outstanding {
   xid: number;
   op: number;
   receivedMs: number;
+  /** Who the connection had shown to be when it came. */
+  identities: readonly Identity[];
   /** This server's number for it, once it was handed to consensus. */
   request?: number;
-  work:
-    | { kind: 'read'; read: ReadRequest }
-    | { kind: 'write'; body: Buffer; outcome?: { zxid: Zxid; result: ApplyResult } }
-    | { kind: 'sync'; path: string; confirmed?: Zxid }
-    | { kind: 'refusal'; err: number };
+  work: Work;
 }
 
+/** What is to be done for a request. */
+export type Work =
+  | { kind: 'read'; read: ReadRequest }
+  | { kind: 'write'; body: Buffer; outcome?: { zxid: Zxid; result: ApplyResult } }
+  | { kind: 'sync'; path: string; confirmed?: Zxid }
+  /** `ending`: the refusal is also the end of the connection, for this reason. */
+  | { kind: 'refusal'; err: number; ending?: string };
+
 /** What a pipeline asks of its connection and server. */
-export interface PipelineHost extends Watcher {
+export interface PipelineHost extends Reader {
   readonly tree: DataTree;
   /** Where replies are put. */
   readonly out: ByteWriter;
@@ -31,7 +37,7 @@ export interface PipelineHost extends Watcher {
   readonly writable: boolean;
   /** Hands a write or a sync to consensus and numbers it. */
   hand(entry: Outstanding): void;
-  answered(entry: Outstanding, watch: WatchKind | undefined): void;
+  answered(entry: Outstanding, watch: WatchName | undefined): void;
   /** The reply just put ends the connection. */
   finish(reason: string): void;
 }
@@ -97,11 +103,13 @@ export class RequestPipeline {
   #answer(entry: Outstanding): void {
     const { out, tree } = this.#host;
     const { work, xid, op } = entry;
-    let watch: WatchKind | undefined;
+    let watch: WatchName | undefined;
     let ending: string | undefined;
-    if (work.kind === 'read') watch = putRead(out, xid, work.read, tree, this.#host);
-    else if (work.kind === 'refusal') putHeader(out, xid, tree.lastApplied, work.err);
-    else if (work.kind === 'sync') putSynced(out, xid, tree.lastApplied, work.path);
+    if (work.kind === 'read') watch = this.#read(entry, work.read);
+    else if (work.kind === 'refusal') {
+      putHeader(out, xid, tree.lastApplied, work.err);
+      ending = work.ending;
+    } else if (work.kind === 'sync') putSynced(out, xid, tree.lastApplied, work.path);
     else if (work.outcome !== undefined) {
       const { zxid, result } = work.outcome;
       putResult(out, xid, zxid, op, result);
@@ -115,6 +123,11 @@ export class RequestPipeline {
       this.#release();
     }
     if (ending !== undefined) this.#host.finish(ending);
+  }
+
+  #read({ xid, identities }: Outstanding, read: ReadRequest): WatchName | undefined {
+    const { out, tree } = this.#host;
+    return putRead(out, xid, read, tree, this.#host, identities);
   }
 
   /** Hands over the writes that a sync just answered had held back. */

@@ -1,35 +1,26 @@
 // Encodes everything that a server says to a client: replies, notifications, connect responses. Kept
 // apart from connections so that what is said for which outcome can be read in one place.
-import { ByteReader, type ByteWriter } from '../../wire/bytes.ts';
+import type { ByteWriter } from '../../wire/bytes.ts';
 import type { ApplyResult } from '../contract.ts';
 import { ErrorCode, EventType, Op, Xid } from '../protocol/codes.ts';
-import type { Codec } from '../protocol/jute.ts';
+import { MultiResponse } from '../protocol/multi.ts';
 import {
   ConnectResponse,
   Create2Response,
   CreateResponse,
-  ExistsResponse,
-  GetChildren2Response,
-  GetChildrenResponse,
-  GetDataResponse,
-  MultiResponse,
-  PathWatchRequest,
   ReplyHeader,
+  SetAclResponse,
   SetDataResponse,
-  SetWatchesRequest,
-  SyncRequest,
   SyncResponse,
   WatcherEvent,
 } from '../protocol/records.ts';
-import type { DataTree, Read } from '../tree/data-tree.ts';
-import type { Watcher, WatchKind } from '../tree/watches.ts';
 import type { Zxid } from '../zxid.ts';
 
 const PREFIX_BYTES = 4;
 const NO_PASSWORD = Buffer.alloc(16);
 
 /** Puts one length-prefixed frame whose body `encode` writes. */
-function putFrame(w: ByteWriter, encode: () => void): void {
+export function putFrame(w: ByteWriter, encode: () => void): void {
   const at = w.length;
   w.i32(0);
   encode();
@@ -86,14 +77,30 @@ export function putResult(
     ReplyHeader.write(w, { xid, zxid, err });
     if (err !== ErrorCode.Ok) return;
     const { path, stat, multi } = result;
-    if (op === Op.create) CreateResponse.write(w, { path: present(path, 'path', op) });
-    else if (op === Op.create2) {
-      Create2Response.write(w, {
-        path: present(path, 'path', op),
-        stat: present(stat, 'stat', op),
-      });
-    } else if (op === Op.setData) SetDataResponse.write(w, { stat: present(stat, 'stat', op) });
-    else if (op === Op.multi) MultiResponse.write(w, present(multi, 'multi', op));
+    switch (op) {
+      case Op.create:
+        CreateResponse.write(w, { path: present(path, 'path', op) });
+        break;
+      case Op.create2:
+      case Op.createContainer:
+      case Op.createTTL:
+        Create2Response.write(w, {
+          path: present(path, 'path', op),
+          stat: present(stat, 'stat', op),
+        });
+        break;
+      case Op.setData:
+        SetDataResponse.write(w, { stat: present(stat, 'stat', op) });
+        break;
+      case Op.setACL:
+        SetAclResponse.write(w, { stat: present(stat, 'stat', op) });
+        break;
+      case Op.multi:
+        MultiResponse.write(w, present(multi, 'multi', op));
+        break;
+      default:
+        break;
+    }
   });
 }
 
@@ -109,72 +116,6 @@ export function putSynced(w: ByteWriter, xid: number, zxid: Zxid, path: string):
     ReplyHeader.write(w, { xid, zxid, err: ErrorCode.Ok });
     SyncResponse.write(w, { path });
   });
-}
-
-/** A request that this server answers by itself, decoded. */
-export type ReadRequest =
-  | {
-      op: typeof Op.exists | typeof Op.getData | typeof Op.getChildren | typeof Op.getChildren2;
-      path: string;
-      watch: boolean;
-    }
-  | ({ op: typeof Op.setWatches } & SetWatchesRequest);
-
-/** Decodes the body of a read; undefined: the operation is no read. Throws WireError. */
-export function readRequest(op: number, reader: ByteReader): ReadRequest | undefined {
-  switch (op) {
-    case Op.exists:
-    case Op.getData:
-    case Op.getChildren:
-    case Op.getChildren2:
-      return { op, ...PathWatchRequest.read(reader) };
-    case Op.setWatches:
-      return { op, ...SetWatchesRequest.read(reader) };
-    default:
-      return undefined;
-  }
-}
-
-/** The path a sync names. Throws WireError. */
-export function syncPath(body: Buffer): string {
-  return SyncRequest.read(new ByteReader(body)).path;
-}
-
-/** Reads the tree, sets the watch asked for, and puts the reply. Returns the watch set. */
-export function putRead(
-  w: ByteWriter,
-  xid: number,
-  request: ReadRequest,
-  tree: DataTree,
-  watcher: Watcher,
-): WatchKind | undefined {
-  const zxid = tree.lastApplied;
-  if (request.op === Op.setWatches) {
-    for (const missed of tree.setWatches(request, watcher)) watcher.notify(missed, zxid);
-    putHeader(w, xid, zxid, ErrorCode.Ok);
-    return undefined;
-  }
-  const { op, path } = request;
-  const watching = request.watch ? watcher : undefined;
-  const put = <T>(read: Read<T>, body: Codec<T>) => {
-    putFrame(w, () => {
-      ReplyHeader.write(w, { xid, zxid, err: read.ok ? ErrorCode.Ok : read.err });
-      if (read.ok) body.write(w, read);
-    });
-    return read.ok && request.watch;
-  };
-  switch (op) {
-    case Op.exists:
-      put(tree.exists(path, watching), ExistsResponse);
-      // A node that is not there is watched for its creation.
-      return request.watch ? 'exists' : undefined;
-    case Op.getData:
-      return put(tree.getData(path, watching), GetDataResponse) ? 'data' : undefined;
-    case Op.getChildren:
-      return put(tree.getChildren(path, watching), GetChildrenResponse) ? 'children' : undefined;
-    case Op.getChildren2:
-      return put(tree.getChildren(path, watching), GetChildren2Response) ? 'children' : undefined;
-  }
 }
 
 const EVENT_NAMES = new Map<number, string>(

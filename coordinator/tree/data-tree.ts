@@ -1,38 +1,37 @@
 // The state machine of the coordinator: applies transactions in zxid order and answers reads. What it
 // holds follows from the transactions alone; no clock and no randomness enters here.
 import type { ApplyResult, Session, StateMachine } from '../contract.ts';
-import { ErrorCode, EventType, Op, Perm } from '../protocol/codes.ts';
-import type {
-  Acl,
-  MultiResult,
-  SetWatchesRequest,
-  Stat,
-  WatcherEvent,
-} from '../protocol/records.ts';
+import { ErrorCode, Op } from '../protocol/codes.ts';
+import type { MultiResult } from '../protocol/multi.ts';
+import type { Stat } from '../protocol/records.ts';
 import type { Txn, TxnBody, TxnRecord } from '../txn.ts';
 import { follows, type Zxid, zxidHex } from '../zxid.ts';
 import { parentOf } from './paths.ts';
+import { QuotaValues, statsPath, subtreeOfStats } from './quotas.ts';
+import { descendants, TreeReads } from './reads.ts';
 import { loadState, serializeState } from './snapshot.ts';
 import { StateError, TreeState } from './tree-state.ts';
-import { type Watcher, Watches, watcherEvent } from './watches.ts';
-import { type NodeView, ZNode } from './znode.ts';
-
-/** A read's outcome: what was asked for, or a number of ErrorCode. */
-export type Read<T> = ({ ok: true } & T) | { ok: false; err: number };
+import type { NodeChange } from './watches.ts';
+import { ZNode } from './znode.ts';
 
 const SUCCESS: ApplyResult = Object.freeze({ err: ErrorCode.Ok });
 
 type CreateBody = Extract<TxnBody, { type: 'create' }>;
 type DeleteBody = { path: string; parentCversion: number };
+type SetAclBody = Extract<TxnBody, { type: 'setACL' }>;
 type SetDataBody = Extract<TxnBody, { type: 'setData' }>;
 type CloseBody = Extract<TxnBody, { type: 'closeSession' }>;
 type MultiBody = Extract<TxnBody, { type: 'multi' }>;
 
 /** The tree of znodes with sessions and watches. */
-export class DataTree implements StateMachine {
-  /** Watches of this server's clients. They outlive `load`: who loads closes its clients first. */
-  readonly watches = new Watches();
+export class DataTree extends TreeReads implements StateMachine {
   #state = TreeState.initial();
+  /** What the transaction being applied did, if anybody may want to hear of it. */
+  #changes: NodeChange[] = [];
+
+  protected override current(): TreeState {
+    return this.#state;
+  }
 
   get lastApplied(): Zxid {
     return this.#state.lastApplied;
@@ -61,86 +60,6 @@ export class DataTree implements StateMachine {
     return this.#state.sessions();
   }
 
-  /** What a request on a path depends on; undefined: no such node. */
-  view(path: string): NodeView | undefined {
-    return this.#state.nodes.get(path);
-  }
-
-  /** Paths of a session's ephemeral nodes. */
-  ephemerals(session: number): ReadonlySet<string> {
-    return this.#state.ephemerals(session);
-  }
-
-  // ---- reads: each sets its watch in the same call, so that no change falls in between ----
-
-  /** Data and Stat of a node; a watcher is set only if there is one. */
-  getData(path: string, watcher?: Watcher): Read<{ data: Buffer | null; stat: Stat }> {
-    const node = this.#readable(path);
-    if (typeof node === 'number') return { ok: false, err: node };
-    if (watcher !== undefined) this.watches.add('data', path, watcher);
-    return { ok: true, data: node.data, stat: node.stat() };
-  }
-
-  /** A node's Stat; a watcher is set whether it exists or not. Needs no permission. */
-  exists(path: string, watcher?: Watcher): Read<{ stat: Stat }> {
-    if (watcher !== undefined) this.watches.add('exists', path, watcher);
-    const node = this.#state.nodes.get(path);
-    if (node === undefined) return { ok: false, err: ErrorCode.NoNode };
-    return { ok: true, stat: node.stat() };
-  }
-
-  /** Names of a node's children in the order of their creation, the same on every server. */
-  getChildren(path: string, watcher?: Watcher): Read<{ children: string[]; stat: Stat }> {
-    const node = this.#readable(path);
-    if (typeof node === 'number') return { ok: false, err: node };
-    if (watcher !== undefined) this.watches.add('children', path, watcher);
-    return { ok: true, children: [...node.children], stat: node.stat() };
-  }
-
-  /** A node's access control list and Stat. */
-  getAcl(path: string): Read<{ acl: Acl[]; stat: Stat }> {
-    const node = this.#state.nodes.get(path);
-    if (node === undefined) return { ok: false, err: ErrorCode.NoNode };
-    if ((node.worldPerms & (Perm.read | Perm.admin)) === 0) {
-      return { ok: false, err: ErrorCode.NoAuth };
-    }
-    return { ok: true, acl: [...node.acl.acl], stat: node.stat() };
-  }
-
-  #readable(path: string): ZNode | number {
-    const node = this.#state.nodes.get(path);
-    if (node === undefined) return ErrorCode.NoNode;
-    return (node.worldPerms & Perm.read) === 0 ? ErrorCode.NoAuth : node;
-  }
-
-  /**
-   * Sets again the watches of a client that saw everything up to `relativeZxid`. Returns the events
-   * it missed, which are not set again. Source: DataTree.setWatches.
-   */
-  setWatches(request: SetWatchesRequest, watcher: Watcher): WatcherEvent[] {
-    const { relativeZxid, dataWatches, existWatches, childWatches } = request;
-    const { nodes } = this.#state;
-    const missed: WatcherEvent[] = [];
-    const miss = (type: number, path: string) => missed.push(watcherEvent(type, path));
-    for (const path of dataWatches) {
-      const node = nodes.get(path);
-      if (node === undefined) miss(EventType.deleted, path);
-      else if (node.mzxid > relativeZxid) miss(EventType.dataChanged, path);
-      else this.watches.add('data', path, watcher);
-    }
-    for (const path of existWatches) {
-      if (nodes.has(path)) miss(EventType.created, path);
-      else this.watches.add('exists', path, watcher);
-    }
-    for (const path of childWatches) {
-      const node = nodes.get(path);
-      if (node === undefined) miss(EventType.deleted, path);
-      else if (node.pzxid > relativeZxid) miss(EventType.childrenChanged, path);
-      else this.watches.add('children', path, watcher);
-    }
-    return missed;
-  }
-
   // ---- transactions ----
 
   /**
@@ -154,8 +73,19 @@ export class DataTree implements StateMachine {
     const result = this.#applyBody(txn);
     // Only now, with all of it applied, does the state count as being at this zxid (ZOOKEEPER-3127).
     this.#state.lastApplied = txn.zxid;
-    if (this.watches.size > 0) this.#fire(txn.body, txn.zxid);
+    if (this.#changes.length > 0) this.#fire(txn.zxid);
     return result;
+  }
+
+  /** Notes a change for `#fire`: nobody may hear of one part of a multi before the others are there. */
+  #note(type: NodeChange['type'], { path, acl }: ZNode, parent: ZNode): void {
+    if (this.watches.size > 0) this.#changes.push({ type, path, acl, parentAcl: parent.acl });
+  }
+
+  #fire(zxid: Zxid): void {
+    const changes = this.#changes;
+    this.#changes = [];
+    for (const change of changes) this.watches[change.type](change, zxid);
   }
 
   #checkOrder(zxid: Zxid): void {
@@ -171,15 +101,17 @@ export class DataTree implements StateMachine {
     const { body } = txn;
     switch (body.type) {
       case 'create': {
-        const node = this.#create(body, txn);
-        if (txn.op !== Op.create2) return { err: ErrorCode.Ok, path: node.path };
-        return { err: ErrorCode.Ok, path: node.path, stat: node.stat() };
+        const stat = this.#create(body, txn);
+        if (txn.op === Op.create) return { err: ErrorCode.Ok, path: body.path };
+        return { err: ErrorCode.Ok, path: body.path, stat };
       }
       case 'delete':
         this.#delete(body, txn.zxid);
         return SUCCESS;
       case 'setData':
         return { err: ErrorCode.Ok, stat: this.#setData(body, txn) };
+      case 'setACL':
+        return { err: ErrorCode.Ok, stat: this.#setAcl(body) };
       case 'check':
         return SUCCESS;
       case 'createSession':
@@ -201,11 +133,11 @@ export class DataTree implements StateMachine {
     }
   }
 
-  #create(body: CreateBody, txn: Txn): ZNode {
+  #create(body: CreateBody, txn: Txn): Stat {
     const state = this.#state;
     const { path, data, ephemeralOwner: owner } = body;
     const parent = this.#node(parentOf(path), 'create', path);
-    if (owner !== 0 && state.session(owner) === undefined) {
+    if (owner > 0 && state.session(owner) === undefined) {
       throw new StateError(
         `expected an open session to own ${path}, got 0x${owner.toString(16)}, which is not`,
       );
@@ -217,7 +149,55 @@ export class DataTree implements StateMachine {
     parent.created = body.parentCversion;
     parent.pzxid = txn.zxid;
     state.changed(parent);
-    return node;
+    // Before quotas are counted: a new node of statistics answers with the data it was given.
+    const stat = node.stat();
+    const counted = subtreeOfStats(path);
+    if (counted !== undefined) this.#recount(counted, node);
+    this.#count(path, 1, own?.length ?? 0);
+    this.#note('created', node, parent);
+    return stat;
+  }
+
+  /** Keeps the statistics of the smallest subtree with a quota that the path is in. */
+  #count(path: string, nodes: number, bytes: number): void {
+    const state = this.#state;
+    const subtree = state.quotas.of(path);
+    if (subtree === undefined) return;
+    const stats = state.nodes.get(statsPath(subtree));
+    if (stats === undefined) return;
+    const used = QuotaValues.parse(stats.data);
+    used.set('count', used.get('count') + nodes);
+    used.set('bytes', used.get('bytes') + bytes);
+    this.#putStats(stats, used);
+  }
+
+  /** Statistics begin with what is there. */
+  #recount(subtree: string, stats: ZNode): void {
+    const { nodes } = this.#state;
+    let count = 0;
+    let bytes = 0;
+    for (const node of descendants(nodes, subtree)) {
+      count++;
+      bytes += node.dataLength;
+    }
+    const used = new QuotaValues();
+    used.set('count', count);
+    used.set('bytes', bytes);
+    this.#putStats(stats, used);
+  }
+
+  /** Neither version nor time of the node changes by this, and no watch fires (as in ZooKeeper). */
+  #putStats(stats: ZNode, used: QuotaValues): void {
+    this.#state.setData(stats, Buffer.from(used.toString()));
+    this.#state.changed(stats);
+  }
+
+  #setAcl({ path, acl, aversion }: SetAclBody): Stat {
+    const node = this.#node(path, 'set the ACL of', path);
+    this.#state.setAcl(node, acl);
+    node.aversion = aversion;
+    this.#state.changed(node);
+    return node.stat();
   }
 
   #delete(body: DeleteBody, zxid: Zxid): void {
@@ -231,18 +211,22 @@ export class DataTree implements StateMachine {
     parent.created = body.parentCversion;
     parent.pzxid = zxid;
     this.#state.changed(parent);
+    this.#count(path, -1, -node.dataLength);
+    this.#note('deleted', node, parent);
   }
 
   #setData(body: SetDataBody, txn: Txn): Stat {
     const state = this.#state;
     const node = this.#node(body.path, 'setData', body.path);
     const own = body.data === null ? null : Buffer.from(body.data);
-    state.dataBytes += (own?.length ?? 0) - (node.data?.length ?? 0);
-    node.setData(own);
+    const grown = (own?.length ?? 0) - node.dataLength;
+    state.setData(node, own);
     node.version = body.version;
     node.mzxid = txn.zxid;
     node.mtime = txn.timeMs;
     state.changed(node);
+    this.#count(body.path, 0, grown);
+    this.#note('dataChanged', node, node);
     return node.stat();
   }
 
@@ -272,7 +256,7 @@ export class DataTree implements StateMachine {
     return body.parts.map((part): MultiResult => {
       switch (part.type) {
         case 'create':
-          return { type: Op.create, path: this.#create(part, txn).path };
+          return this.#createPart(part, txn);
         case 'delete':
           this.#delete(part, txn.zxid);
           return { type: Op.delete };
@@ -290,34 +274,16 @@ export class DataTree implements StateMachine {
     });
   }
 
+  #createPart(part: CreateBody, txn: Txn): MultiResult {
+    const { path } = part;
+    const stat = this.#create(part, txn);
+    return part.withStat === true ? { type: Op.create2, path, stat } : { type: Op.create, path };
+  }
+
   #node(path: string, change: string, of: string): ZNode {
     const node = this.#state.nodes.get(path);
     if (node === undefined) throw new StateError(`expected a node ${path} to ${change} ${of}`);
     return node;
-  }
-
-  // A second walk over the change, because nobody may hear of one part of a multi before the other
-  // parts are in the tree.
-  #fire(body: TxnBody, zxid: Zxid): void {
-    switch (body.type) {
-      case 'create':
-        this.watches.created(body.path, parentOf(body.path), zxid);
-        break;
-      case 'delete':
-        this.watches.deleted(body.path, parentOf(body.path), zxid);
-        break;
-      case 'setData':
-        this.watches.dataChanged(body.path, zxid);
-        break;
-      case 'closeSession':
-        for (const { path } of body.deletes) this.watches.deleted(path, parentOf(path), zxid);
-        break;
-      case 'multi':
-        for (const part of body.parts) this.#fire(part, zxid);
-        break;
-      default:
-        break;
-    }
   }
 
   // ---- snapshots ----

@@ -2,7 +2,8 @@
 // does everything at once and slowly: no transactions, no foresight, no counters kept on the way.
 import type { ApplyResult } from '../contract.ts';
 import { ErrorCode, Op } from '../protocol/codes.ts';
-import type { CreateRequest, MultiOp, MultiResult, Stat } from '../protocol/records.ts';
+import type { MultiOp, MultiResult } from '../protocol/multi.ts';
+import type { CreateRequest, Stat } from '../protocol/records.ts';
 
 interface ModelNode {
   data: Buffer | null;
@@ -17,6 +18,8 @@ export type ModelAsk =
   | { kind: 'one'; op: MultiOp }
   | { kind: 'multi'; ops: MultiOp[] };
 
+const CONTAINER = -(2n ** 63n);
+const TTL_MARK = -(2n ** 56n);
 const SYSTEM = ['/', '/zookeeper', '/zookeeper/config', '/zookeeper/quota'];
 
 class Refusal extends Error {
@@ -88,7 +91,9 @@ export class ModelTree {
       try {
         const { path, stat } = this.#one(op, session, zxid, timeMs);
         if (op.type === Op.create) multi.push({ type: Op.create, path: path as string });
-        else if (op.type === Op.setData) multi.push({ type: Op.setData, stat: stat as Stat });
+        else if (op.type === Op.createContainer || op.type === Op.createTTL) {
+          multi.push({ type: Op.create2, path: path as string, stat: stat as Stat });
+        } else if (op.type === Op.setData) multi.push({ type: Op.setData, stat: stat as Stat });
         else multi.push({ type: op.type === Op.delete ? Op.delete : Op.check });
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
@@ -106,6 +111,10 @@ export class ModelTree {
       case Op.create:
       case Op.create2:
         return this.#create(op, session, zxid, timeMs);
+      case Op.createContainer:
+        return this.#create(op, session, zxid, timeMs, CONTAINER);
+      case Op.createTTL:
+        return this.#create(op, session, zxid, timeMs, TTL_MARK + BigInt(op.ttl));
       case Op.delete:
         if (SYSTEM.includes(op.path)) throw new Refusal(ErrorCode.BadArguments);
         this.#node(parentPath(op.path));
@@ -127,14 +136,21 @@ export class ModelTree {
     }
   }
 
-  #create(op: CreateRequest, session: number, zxid: number, timeMs: number): ApplyResult {
+  #create(
+    op: CreateRequest,
+    session: number,
+    zxid: number,
+    timeMs: number,
+    mark?: bigint,
+  ): ApplyResult {
     const parent = this.#node(parentPath(op.path));
-    const suffix = op.flags >= 2 ? String(parent.creations).padStart(10, '0') : '';
+    const suffix = [2, 3, 6].includes(op.flags) ? String(parent.creations).padStart(10, '0') : '';
     const path = op.path + suffix;
     if (this.nodes.has(path)) throw new Refusal(ErrorCode.NodeExists);
-    if (parent.stat.ephemeralOwner !== 0n) throw new Refusal(ErrorCode.NoChildrenForEphemerals);
-    const owner = op.flags % 2 === 1 ? session : 0;
+    if (parent.stat.ephemeralOwner > 0n) throw new Refusal(ErrorCode.NoChildrenForEphemerals);
+    const owner = op.flags === 1 || op.flags === 3 ? session : 0;
     const stat = this.#stat(zxid, timeMs, owner);
+    if (mark !== undefined) stat.ephemeralOwner = mark;
     this.nodes.set(path, { data: op.data, stat, creations: 0 });
     parent.creations++;
     parent.stat.cversion++;

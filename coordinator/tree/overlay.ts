@@ -59,6 +59,11 @@ export class Overlay {
     return pending.present ? pending : undefined;
   }
 
+  /** Whether a change of the node is under way. */
+  isPending(path: string): boolean {
+    return this.#nodes.has(path);
+  }
+
   put(node: PendingNode): void {
     const previous = this.#nodes.get(node.path);
     this.#undo?.push({ path: node.path, previous });
@@ -67,14 +72,14 @@ export class Overlay {
   }
 
   #replace(path: string, next: PendingNode | undefined, previous: PendingNode | undefined): void {
-    if (previous?.present === true && previous.ephemeralOwner !== 0) {
+    if (previous?.present === true && previous.ephemeralOwner > 0) {
       const owned = this.#ephemerals.get(previous.ephemeralOwner);
       owned?.delete(path);
       if (owned?.size === 0) this.#ephemerals.delete(previous.ephemeralOwner);
     }
     if (next === undefined) this.#nodes.delete(path);
     else this.#nodes.set(path, next);
-    if (next?.present === true && next.ephemeralOwner !== 0) {
+    if (next?.present === true && next.ephemeralOwner > 0) {
       const owned = this.#ephemerals.get(next.ephemeralOwner);
       if (owned !== undefined) owned.add(path);
       else this.#ephemerals.set(next.ephemeralOwner, new Set([path]));

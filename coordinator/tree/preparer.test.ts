@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { CreateFlag, ErrorCode, FRAME_BYTES_MAX, Op } from '../protocol/codes.ts';
+import { OPEN_ACL } from '../protocol/records.ts';
 import { DataTree } from './data-tree.ts';
 import { nextVersion } from './preparer.ts';
 import { type Ask, ask, part, SoloLeader } from './testing.ts';
 import { StateError } from './tree-state.ts';
 
-const { ephemeral, persistentSequential } = CreateFlag;
+const { ephemeral, persistentSequential, persistentWithTtl } = CreateFlag;
 
 function leaderWithNodes(): { leader: SoloLeader; session: number } {
   const leader = new SoloLeader();
@@ -19,6 +20,8 @@ function leaderWithNodes(): { leader: SoloLeader; session: number } {
 }
 
 const digestAcl = { perms: 31, scheme: 'digest', id: 'me:hash' };
+const authAcl = { perms: 31, scheme: 'auth', id: '' };
+const ipAcl = { perms: 31, scheme: 'ip', id: '10.0.0.0/8' };
 const raw = (op: number, hex = ''): Ask => ({ op, body: Buffer.from(hex, 'hex') });
 
 const REFUSED: [string, Ask, keyof typeof ErrorCode][] = [
@@ -30,7 +33,39 @@ const REFUSED: [string, Ask, keyof typeof ErrorCode][] = [
   ['create, relative path', ask.create('a'), 'BadArguments'],
   ['create, unknown flags', ask.create('/n', '', { flags: 9 }), 'BadArguments'],
   ['create, negative flags', ask.create('/n', '', { flags: -1 }), 'BadArguments'],
-  ['create a container', ask.create('/n', '', { flags: CreateFlag.container }), 'Unimplemented'],
+  [
+    'create with flags of another',
+    ask.create('/n', '', { flags: persistentWithTtl }),
+    'BadArguments',
+  ],
+  ['createTTL for no time', ask.createTtl('/n', 0), 'BadArguments'],
+  ['createTTL for too long', ask.createTtl('/n', 2 ** 40), 'BadArguments'],
+  ['createTTL of another kind', ask.createTtl('/n', 5, '', { flags: ephemeral }), 'BadArguments'],
+  ['createTTL, flags first', ask.createTtl('n', 5, '', { flags: 7 }), 'BadArguments'],
+  ['createContainer, no parent', ask.createContainer('/x/y'), 'NoNode'],
+  ['createContainer with a time', ask.createContainer('/n', '', { flags: 5 }), 'BadArguments'],
+  ['create, the list before the parent', ask.create('/x/y', '', { acl: [] }), 'InvalidACL'],
+  ['create, the path after the parent', ask.create('/x/y/'), 'NoNode'],
+  ['create, auth of nobody', ask.create('/n', '', { acl: [authAcl] }), 'InvalidACL'],
+  [
+    'create, not an address',
+    ask.create('/n', '', { acl: [{ ...ipAcl, id: '1.2.3' }] }),
+    'InvalidACL',
+  ],
+  [
+    'create, not a mask',
+    ask.create('/n', '', { acl: [{ ...ipAcl, id: '1.2.3.4/33' }] }),
+    'InvalidACL',
+  ],
+  ['setACL, nothing there', ask.setAcl('/x', OPEN_ACL), 'NoNode'],
+  ['setACL, other version', ask.setAcl('/a', OPEN_ACL, 1), 'BadVersion'],
+  ['setACL, no list', ask.setAcl('/a', []), 'InvalidACL'],
+  ['setACL, bad path', ask.setAcl('/a/', OPEN_ACL), 'BadArguments'],
+  ['setACL, the list before the node', ask.setAcl('/x', [{ ...ipAcl, scheme: 'x' }]), 'InvalidACL'],
+  ['setACL where only reading is allowed', ask.setAcl('/r', OPEN_ACL), 'NoAuth'],
+  ['deleteContainer of a client', ask.deleteContainer('/a'), 'Unimplemented'],
+  ['delete, a path without a slash', ask.delete('a'), 'BadArguments'],
+  ['delete, a path that cannot be', ask.delete('/a/'), 'NoNode'],
   ['create, no ACL', ask.create('/n', '', { acl: [] }), 'InvalidACL'],
   ['create, strange ACL', ask.create('/n', '', { acl: [{ ...digestAcl, id: 'x' }] }), 'InvalidACL'],
   ['create where only reading is allowed', ask.create('/r/x'), 'NoAuth'],
@@ -51,7 +86,7 @@ const REFUSED: [string, Ask, keyof typeof ErrorCode][] = [
   ['half a body', raw(Op.create, '000000022f78'), 'MarshallingError'],
   ['no path', raw(Op.delete, 'ffffffff00000000'), 'MarshallingError'],
   ['a multi that never ends', raw(Op.multi, '00000002'), 'MarshallingError'],
-  ['an operation not offered', raw(Op.setACL), 'Unimplemented'],
+  ['an operation not offered', raw(Op.getACL), 'Unimplemented'],
   ['an operation unknown', raw(77), 'Unimplemented'],
   ['a session without a timeout', ask.createSession(0), 'BadArguments'],
 ];

@@ -1,34 +1,64 @@
 // Turns requests into transactions on the leader: decides each against everything already proposed,
-// so that what is applied later cannot fail. Source: PrepRequestProcessor of ZooKeeper 3.8.
+// so that what is applied later cannot fail. Source: PrepRequestProcessor of ZooKeeper 3.8, whose order
+// of checks this keeps, since it decides which of several errors a client is told.
 import { ByteReader, WireError } from '../../wire/bytes.ts';
-import type { ClientRequest, Preparer } from '../contract.ts';
+import type { ClientRequest, Identity, Preparer } from '../contract.ts';
 import { CreateFlag, ErrorCode, FRAME_BYTES_MAX, Op, Perm } from '../protocol/codes.ts';
-import { buffer, int, record } from '../protocol/jute.ts';
+import { buffer, int, record, text } from '../protocol/jute.ts';
+import { type MultiOp, MultiRequest } from '../protocol/multi.ts';
 import {
   CheckVersionRequest,
   CreateRequest,
+  CreateTtlRequest,
   DeleteRequest,
-  type MultiOp,
-  MultiRequest,
+  SetAclRequest,
   SetDataRequest,
 } from '../protocol/records.ts';
 import type { TxnBody } from '../txn.ts';
 import { type Zxid, zxidHex } from '../zxid.ts';
-import { fixAcl, worldPerms } from './acls.ts';
+import { accessList, allows, fixAcl, NOBODY } from './acls.ts';
 import type { DataTree } from './data-tree.ts';
+import { CONTAINER, isTtl, ownerOfTtl } from './lifetimes.ts';
 import { Overlay, type PendingNode } from './overlay.ts';
 import { isValidPath, parentOf, SPECIAL_PATHS, sequenceSuffix } from './paths.ts';
+import { QuotaWatch } from './quota-watch.ts';
 import { StateError } from './tree-state.ts';
 import type { NodeView } from './znode.ts';
 
 /** Body of a createSession request, as the client's server sends it. */
 export const CreateSessionRequest = record({ timeoutMs: int, password: buffer });
 
+/** Body of the leader's own deleteContainer request. */
+export const DeleteContainerRequest = record({ path: text });
+
 /** The largest session password accepted, in bytes; ours have 16. */
 const PASSWORD_BYTES_MAX = 64;
 
+export interface PreparerOptions {
+  /** Whether nodes may have a time to live (extendedTypesEnabled). Default true. */
+  extendedTypes?: boolean;
+  /** Whether a hard limit of a quota refuses what would pass it (enforceQuota). Default false. */
+  enforceQuota?: boolean;
+  /** Told of limits of quotas that are passed; at most once a minute for each subtree. */
+  warn?: (message: string) => void;
+}
+
 /** A transaction, or a number of ErrorCode (which is never positive). */
 type Decision = TxnBody | number;
+
+/** Who asks, and the place in the order that the answer takes. */
+interface Asker {
+  session: number;
+  identities: readonly Identity[];
+  zxid: Zxid;
+}
+
+/** A create of any kind. */
+interface Creation extends CreateRequest {
+  /** ms; −1: none was asked for. */
+  ttl: number;
+  container: boolean;
+}
 
 /** The version after a change: it wraps, and skips −1, which means "any" (ZOOKEEPER-4743). */
 export function nextVersion(version: number): number {
@@ -37,26 +67,55 @@ export function nextVersion(version: number): number {
 }
 
 function after(node: NodeView, path: string, zxid: Zxid): PendingNode {
-  const { version, created, numChildren, ephemeralOwner, worldPerms: perms } = node;
-  const values = { version, created, numChildren, ephemeralOwner, worldPerms: perms };
-  return { zxid, path, present: true, ...values };
+  const { version, created, numChildren, ephemeralOwner, acl, aversion, dataLength } = node;
+  const counts = { version, created, numChildren, aversion, dataLength };
+  return { zxid, path, present: true, ephemeralOwner, acl, ...counts };
 }
 
-function absent(path: string, zxid: Zxid): PendingNode {
-  const values = { version: 0, created: 0, numChildren: 0, ephemeralOwner: 0, worldPerms: 0 };
-  return { zxid, path, present: false, ...values };
+const NO_NODE: NodeView = {
+  version: 0,
+  created: 0,
+  numChildren: 0,
+  ephemeralOwner: 0,
+  acl: accessList([]),
+  aversion: 0,
+  dataLength: 0,
+};
+
+function isSequential(flags: number): boolean {
+  return (
+    flags === CreateFlag.persistentSequential ||
+    flags === CreateFlag.ephemeralSequential ||
+    flags === CreateFlag.persistentSequentialWithTtl
+  );
 }
 
-/**
- * The leader's foresight over a tree. Clients cannot authenticate yet, so a permission is there if
- * the ACL gives it to world:anyone.
- */
+function isEphemeral(flags: number): boolean {
+  return flags === CreateFlag.ephemeral || flags === CreateFlag.ephemeralSequential;
+}
+
+function hasTtl(flags: number): boolean {
+  return flags === CreateFlag.persistentWithTtl || flags === CreateFlag.persistentSequentialWithTtl;
+}
+
+/** What a path must at least be to have a parent to look for; most is checked only after that. */
+function hasParent(path: string): boolean {
+  return path.includes('/') && !path.includes('\0');
+}
+
+/** The leader's foresight over a tree. */
 export class TxnPreparer implements Preparer {
+  readonly #tree: DataTree;
   readonly #overlay: Overlay;
+  readonly #quotas: QuotaWatch;
+  readonly #extendedTypes: boolean;
   #last: Zxid;
 
-  constructor(tree: DataTree) {
+  constructor(tree: DataTree, options: PreparerOptions = {}) {
+    this.#tree = tree;
     this.#overlay = new Overlay(tree);
+    this.#quotas = new QuotaWatch(tree, options.enforceQuota ?? false, options.warn);
+    this.#extendedTypes = options.extendedTypes ?? true;
     this.#last = tree.lastApplied;
   }
 
@@ -66,45 +125,65 @@ export class TxnPreparer implements Preparer {
   }
 
   /** Throws StateError only for a zxid that does not ascend: a fault of the caller. */
-  prepare(request: ClientRequest, zxid: Zxid, _timeMs: number): TxnBody {
+  prepare(request: ClientRequest, zxid: Zxid, timeMs: number): TxnBody {
     if (zxid <= this.#last) {
       throw new StateError(`expected a zxid above ${zxidHex(this.#last)}, got ${zxidHex(zxid)}`);
     }
     this.#last = zxid;
+    this.#quotas.timeMs = timeMs;
     const decision = this.#decide(request, zxid);
     return typeof decision === 'number' ? { type: 'error', error: decision } : decision;
   }
 
   applied(zxid: Zxid): void {
     this.#overlay.applied(zxid);
+    this.#quotas.applied(zxid);
   }
 
   closing(session: number): boolean {
     return this.#overlay.isClosing(session);
   }
 
+  overdue(nowMs: number, unusedMsMax: number): string[] {
+    const paths = this.#tree.overdue(nowMs, unusedMsMax);
+    // A change that is under way may give it a child or begin its time anew.
+    return paths.filter((path) => !this.#overlay.isPending(path));
+  }
+
   #decide(request: ClientRequest, zxid: Zxid): Decision {
-    const { op, session, body } = request;
-    if (op !== Op.createSession && !this.#overlay.isOpen(session)) return ErrorCode.SessionExpired;
+    const { op, session, body, identities = NOBODY } = request;
+    const asker: Asker = { session, identities, zxid };
+    const isLeaders = op === Op.createSession || (op === Op.deleteContainer && session === 0);
+    if (!isLeaders && !this.#overlay.isOpen(session)) return ErrorCode.SessionExpired;
     if (body.length > FRAME_BYTES_MAX) return ErrorCode.BadArguments;
     const reader = new ByteReader(body);
     try {
       switch (op) {
         case Op.create:
         case Op.create2:
-          return this.#create(CreateRequest.read(reader), session, zxid);
+        case Op.createContainer: {
+          const container = op === Op.createContainer;
+          return this.#create({ ...CreateRequest.read(reader), ttl: -1, container }, asker);
+        }
+        case Op.createTTL:
+          return this.#create({ ...CreateTtlRequest.read(reader), container: false }, asker);
         case Op.delete:
-          return this.#delete(DeleteRequest.read(reader), zxid);
+          return this.#delete(DeleteRequest.read(reader), asker);
         case Op.setData:
-          return this.#setData(SetDataRequest.read(reader), zxid);
+          return this.#setData(SetDataRequest.read(reader), asker);
+        case Op.setACL:
+          return this.#setAcl(SetAclRequest.read(reader), asker);
         case Op.check:
-          return this.#check(CheckVersionRequest.read(reader));
+          return this.#check(CheckVersionRequest.read(reader), asker);
         case Op.multi:
-          return this.#multi(MultiRequest.read(reader), session, zxid);
+          return this.#multi(MultiRequest.read(reader), asker);
         case Op.createSession:
           return this.#createSession(reader, zxid);
         case Op.closeSession:
           return this.#closeSession(session, zxid);
+        case Op.deleteContainer:
+          if (!isLeaders) return ErrorCode.Unimplemented;
+          return this.#deleteContainer(DeleteContainerRequest.read(reader).path, zxid);
         default:
           return ErrorCode.Unimplemented;
       }
@@ -115,90 +194,126 @@ export class TxnPreparer implements Preparer {
     }
   }
 
-  #create(request: CreateRequest, session: number, zxid: Zxid): Decision {
-    const { flags, data } = request;
+  /** The owner of a node to be created, or why it cannot be. */
+  #owner({ flags, ttl, container }: Creation, session: number): { owner: number } | number {
     if (flags < CreateFlag.persistent || flags > CreateFlag.persistentSequentialWithTtl) {
       return ErrorCode.BadArguments;
     }
-    if (flags > CreateFlag.ephemeralSequential) return ErrorCode.Unimplemented;
-    const isSequential = (flags & CreateFlag.persistentSequential) !== 0;
-    if (!isValidPath(isSequential ? `${request.path}0` : request.path)) {
-      return ErrorCode.BadArguments;
+    if (hasTtl(flags)) {
+      if (!this.#extendedTypes) return ErrorCode.Unimplemented;
+      if (!isTtl(ttl)) return ErrorCode.BadArguments;
+      return { owner: ownerOfTtl(ttl) };
     }
-    const acl = fixAcl(request.acl);
+    if (ttl >= 0) return ErrorCode.BadArguments;
+    if (container) return { owner: CONTAINER };
+    return { owner: isEphemeral(flags) ? session : 0 };
+  }
+
+  #create(request: Creation, { session, identities, zxid }: Asker): Decision {
+    const { flags, data } = request;
+    const owned = this.#owner(request, session);
+    if (typeof owned === 'number') return owned;
+    if (!hasParent(request.path)) return ErrorCode.BadArguments;
+    const acl = fixAcl(request.acl, identities);
     if (acl === null) return ErrorCode.InvalidACL;
-    if (request.path === '/' && !isSequential) return ErrorCode.NodeExists;
     const parentPath = parentOf(request.path);
     const parent = this.#overlay.node(parentPath);
     if (parent === undefined) return ErrorCode.NoNode;
-    if ((parent.worldPerms & Perm.create) === 0) return ErrorCode.NoAuth;
-    const path = isSequential ? request.path + sequenceSuffix(parent.created) : request.path;
+    if (!allows(parent.acl, Perm.create, identities)) return ErrorCode.NoAuth;
+    const suffix = isSequential(flags) ? sequenceSuffix(parent.created) : '';
+    const path = request.path + suffix;
+    if (!isValidPath(path)) return ErrorCode.BadArguments;
     if (this.#overlay.node(path) !== undefined) return ErrorCode.NodeExists;
-    if (parent.ephemeralOwner !== 0) return ErrorCode.NoChildrenForEphemerals;
+    if (parent.ephemeralOwner > 0) return ErrorCode.NoChildrenForEphemerals;
+    const dataLength = data?.length ?? 0;
+    if (!this.#quotas.admits(path, 1, dataLength)) return ErrorCode.QuotaExceeded;
+    this.#quotas.count(path, 1, dataLength, zxid);
     const created = (parent.created + 1) | 0;
-    const ephemeralOwner = (flags & CreateFlag.ephemeral) !== 0 ? session : 0;
     const numChildren = parent.numChildren + 1;
+    const ephemeralOwner = owned.owner;
     this.#overlay.put({ ...after(parent, parentPath, zxid), created, numChildren });
-    this.#overlay.put({
-      zxid,
-      path,
-      present: true,
-      version: 0,
-      created: 0,
-      numChildren: 0,
-      ephemeralOwner,
-      worldPerms: worldPerms(acl),
-    });
+    const node = { ...NO_NODE, ephemeralOwner, acl: accessList(acl), dataLength };
+    this.#overlay.put({ zxid, path, present: true, ...node });
     return { type: 'create', path, data, acl: [...acl], ephemeralOwner, parentCversion: created };
   }
 
-  #delete({ path, version }: DeleteRequest, zxid: Zxid): Decision {
-    if (!isValidPath(path) || SPECIAL_PATHS.includes(path)) return ErrorCode.BadArguments;
+  #delete({ path, version }: DeleteRequest, { identities, zxid }: Asker): Decision {
+    if (!hasParent(path) || SPECIAL_PATHS.includes(path)) return ErrorCode.BadArguments;
     const parent = this.#overlay.node(parentOf(path));
     if (parent === undefined) return ErrorCode.NoNode;
-    if ((parent.worldPerms & Perm.delete) === 0) return ErrorCode.NoAuth;
+    if (!allows(parent.acl, Perm.delete, identities)) return ErrorCode.NoAuth;
     const node = this.#overlay.node(path);
     if (node === undefined) return ErrorCode.NoNode;
     if (version !== -1 && version !== node.version) return ErrorCode.BadVersion;
     if (node.numChildren > 0) return ErrorCode.NotEmpty;
-    return { type: 'delete', path, parentCversion: this.#remove(path, parent, zxid) };
+    return { type: 'delete', path, parentCversion: this.#remove(path, node, parent, zxid) };
+  }
+
+  /** The leader's own wish: the node's time is over. */
+  #deleteContainer(path: string, zxid: Zxid): Decision {
+    const node = this.#overlay.node(path);
+    const parent = this.#overlay.node(parentOf(path));
+    if (node === undefined || parent === undefined) return ErrorCode.NoNode;
+    if (node.numChildren > 0) return ErrorCode.NotEmpty;
+    if (node.ephemeralOwner >= 0) return ErrorCode.BadVersion;
+    return { type: 'delete', path, parentCversion: this.#remove(path, node, parent, zxid) };
   }
 
   /** Takes a node out of the future tree; returns its parent's count of creations. */
-  #remove(path: string, parent: NodeView, zxid: Zxid): number {
+  #remove(path: string, node: NodeView, parent: NodeView, zxid: Zxid): number {
     const numChildren = parent.numChildren - 1;
+    this.#quotas.count(path, -1, -node.dataLength, zxid);
     this.#overlay.put({ ...after(parent, parentOf(path), zxid), numChildren });
-    this.#overlay.put(absent(path, zxid));
+    this.#overlay.put({ zxid, path, present: false, ...NO_NODE });
     return parent.created;
   }
 
-  #setData({ path, data, version }: SetDataRequest, zxid: Zxid): Decision {
+  #setData({ path, data, version }: SetDataRequest, { identities, zxid }: Asker): Decision {
     if (!isValidPath(path)) return ErrorCode.BadArguments;
     const node = this.#overlay.node(path);
     if (node === undefined) return ErrorCode.NoNode;
-    if ((node.worldPerms & Perm.write) === 0) return ErrorCode.NoAuth;
+    if (!allows(node.acl, Perm.write, identities)) return ErrorCode.NoAuth;
+    const dataLength = data?.length ?? 0;
+    const grown = dataLength - node.dataLength;
+    if (!this.#quotas.admits(path, 0, grown)) return ErrorCode.QuotaExceeded;
     if (version !== -1 && version !== node.version) return ErrorCode.BadVersion;
     const next = nextVersion(node.version);
-    this.#overlay.put({ ...after(node, path, zxid), version: next });
+    this.#quotas.count(path, 0, grown, zxid);
+    this.#overlay.put({ ...after(node, path, zxid), version: next, dataLength });
     return { type: 'setData', path, data, version: next };
   }
 
-  #check({ path, version }: CheckVersionRequest): Decision {
+  #setAcl(request: SetAclRequest, { identities, zxid }: Asker): Decision {
+    const { path, version } = request;
+    if (!isValidPath(path)) return ErrorCode.BadArguments;
+    const acl = fixAcl(request.acl, identities);
+    if (acl === null) return ErrorCode.InvalidACL;
+    const node = this.#overlay.node(path);
+    if (node === undefined) return ErrorCode.NoNode;
+    if (!allows(node.acl, Perm.admin, identities)) return ErrorCode.NoAuth;
+    if (version !== -1 && version !== node.aversion) return ErrorCode.BadVersion;
+    const aversion = nextVersion(node.aversion);
+    this.#overlay.put({ ...after(node, path, zxid), acl: accessList(acl), aversion });
+    return { type: 'setACL', path, acl: [...acl], aversion };
+  }
+
+  #check({ path, version }: CheckVersionRequest, { identities }: Asker): Decision {
     if (!isValidPath(path)) return ErrorCode.BadArguments;
     const node = this.#overlay.node(path);
     if (node === undefined) return ErrorCode.NoNode;
-    if ((node.worldPerms & Perm.read) === 0) return ErrorCode.NoAuth;
+    if (!allows(node.acl, Perm.read, identities)) return ErrorCode.NoAuth;
     if (version !== -1 && version !== node.version) return ErrorCode.BadVersion;
     return { type: 'check', path, version: node.version };
   }
 
-  #multi(ops: MultiOp[], session: number, zxid: Zxid): TxnBody {
+  #multi(ops: MultiOp[], asker: Asker): TxnBody {
     const parts: TxnBody[] = [];
     let culprit = -1;
     let error = 0;
+    const counted = this.#quotas.mark();
     this.#overlay.atomically(() => {
       for (const [i, op] of ops.entries()) {
-        const decision = this.#part(op, session, zxid);
+        const decision = this.#part(op, asker);
         if (typeof decision === 'number') {
           culprit = i;
           error = decision;
@@ -209,6 +324,7 @@ export class TxnPreparer implements Preparer {
       return true;
     });
     if (culprit < 0) return { type: 'multi', parts };
+    this.#quotas.back(counted);
     const failed = ops.map((_, i): TxnBody => {
       if (i < culprit) return { type: 'error', error: ErrorCode.Ok };
       return { type: 'error', error: i === culprit ? error : ErrorCode.RuntimeInconsistency };
@@ -216,17 +332,29 @@ export class TxnPreparer implements Preparer {
     return { type: 'multi', parts: failed };
   }
 
-  #part(op: MultiOp, session: number, zxid: Zxid): Decision {
+  #part(op: MultiOp, asker: Asker): Decision {
     switch (op.type) {
       case Op.create:
       case Op.create2:
-        return this.#create(op, session, zxid);
+      case Op.createContainer:
+      case Op.createTTL: {
+        // In a multi it is the flags that say what is created (ZooKeeper's class Op).
+        const container = op.flags === CreateFlag.container;
+        const isTtl = hasTtl(op.flags);
+        const ttl = op.type === Op.createTTL && isTtl ? op.ttl : -1;
+        const decision = this.#create({ ...op, ttl, container }, asker);
+        const withStat = container || isTtl || op.type === Op.create2;
+        if (typeof decision === 'number' || decision.type !== 'create' || !withStat) {
+          return decision;
+        }
+        return { ...decision, withStat };
+      }
       case Op.delete:
-        return this.#delete(op, zxid);
+        return this.#delete(op, asker);
       case Op.setData:
-        return this.#setData(op, zxid);
+        return this.#setData(op, asker);
       case Op.check:
-        return this.#check(op);
+        return this.#check(op, asker);
     }
   }
 
@@ -242,8 +370,13 @@ export class TxnPreparer implements Preparer {
   #closeSession(session: number, zxid: Zxid): Decision {
     const deletes = this.#overlay.ephemerals(session).map((path) => {
       const parent = this.#overlay.node(parentOf(path));
-      if (parent === undefined) throw new StateError(`expected a parent of ${path}, found none`);
-      return { path, parentCversion: this.#remove(path, parent, zxid) };
+      const node = this.#overlay.node(path);
+      if (parent === undefined || node === undefined) {
+        throw new StateError(
+          `expected ${path} and a parent of it, found ${node ? 'no' : 'only a'} parent`,
+        );
+      }
+      return { path, parentCversion: this.#remove(path, node, parent, zxid) };
     });
     this.#overlay.closeSession(session, zxid);
     return { type: 'closeSession', session, deletes };

@@ -7,6 +7,7 @@ import type { Session } from '../contract.ts';
 import { buffer, type Codec, int, long, record, text, vector } from '../protocol/jute.ts';
 import { Acl } from '../protocol/records.ts';
 import type { SharedAcl } from './acls.ts';
+import { isOwner } from './lifetimes.ts';
 import { StateError, TreeState } from './tree-state.ts';
 import { ZNode } from './znode.ts';
 
@@ -16,7 +17,9 @@ export class SnapshotError extends Error {
 }
 
 /** Every snapshot begins with this: `CTR` and the version of the format. */
-const MAGIC = 0x43545201;
+const MAGIC = 0x43545202;
+/** Version 1 knew neither containers nor times to live, and is otherwise the same. */
+const MAGIC_1 = 0x43545201;
 const CHUNK_BYTES = 1 << 20;
 /** A node's data and its path, each within the client's frame limit, and its Stat. */
 const RECORD_BYTES_MAX = 4 << 20;
@@ -76,8 +79,11 @@ const HeaderWithCrc: Codec<Parameters<typeof Header.write>[1]> = {
   },
   read(reader) {
     const at = reader.position;
-    if (new ByteReader(reader.buffer, at).i32() !== MAGIC) {
-      throw new WireError('it does not begin as a snapshot of this version does');
+    const magic = new ByteReader(reader.buffer, at).i32();
+    if (magic !== MAGIC && magic !== MAGIC_1) {
+      throw new WireError(
+        'it does not begin as a snapshot of format 1 or 2 does; a later release may have written it',
+      );
     }
     const value = Header.read(reader);
     const crc = crc32c(reader.buffer, 0, at, reader.position);
@@ -160,7 +166,7 @@ class StateLoader {
     if (acl === undefined) {
       throw new WireError(`${path} has ACL ${value.acl} of ${this.#acls.length}`);
     }
-    if (owner !== 0 && state.session(owner) === undefined) {
+    if (!isOwner(owner) || (owner > 0 && state.session(owner) === undefined)) {
       throw new WireError(`${path} belongs to 0x${owner.toString(16)}, which is no session`);
     }
     const data = value.data === null ? null : Buffer.from(value.data);

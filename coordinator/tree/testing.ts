@@ -1,23 +1,29 @@
 // A leader of one for tests: prepares requests, remembers their transactions, applies them when told.
 // Every transaction goes through its bytes, as it would on the way to disk and to followers.
 import { ByteWriter } from '../../wire/bytes.ts';
-import type { ApplyResult, ClientRequest } from '../contract.ts';
+import type { ApplyResult, ClientRequest, Identity } from '../contract.ts';
 import { CreateFlag, Op } from '../protocol/codes.ts';
 import type { Codec } from '../protocol/jute.ts';
+import { type MultiOp, MultiRequest } from '../protocol/multi.ts';
 import {
   type Acl,
   CheckVersionRequest,
   CreateRequest,
+  CreateTtlRequest,
   DeleteRequest,
-  type MultiOp,
-  MultiRequest,
   OPEN_ACL,
+  SetAclRequest,
   SetDataRequest,
 } from '../protocol/records.ts';
 import { openTxn, sealTxn, type TxnBody, type TxnRecord } from '../txn.ts';
 import { makeZxid, type Zxid } from '../zxid.ts';
 import { DataTree } from './data-tree.ts';
-import { CreateSessionRequest, TxnPreparer } from './preparer.ts';
+import {
+  CreateSessionRequest,
+  DeleteContainerRequest,
+  type PreparerOptions,
+  TxnPreparer,
+} from './preparer.ts';
 
 /** Bytes of a request body. */
 export function encode<T>(codec: Codec<T>, value: T): Buffer {
@@ -53,6 +59,20 @@ export const part = {
     type: Op.create,
     ...createRequest(path, data, options),
   }),
+  createContainer: (path: string, data: Data = '', options: CreateOptions = {}): MultiOp => ({
+    type: Op.createContainer,
+    ...createRequest(path, data, { flags: CreateFlag.container, ...options }),
+  }),
+  createTtl: (
+    path: string,
+    ttl: number,
+    data: Data = '',
+    options: CreateOptions = {},
+  ): MultiOp => ({
+    type: Op.createTTL,
+    ...createRequest(path, data, { flags: CreateFlag.persistentWithTtl, ...options }),
+    ttl,
+  }),
   delete: (path: string, version = -1): MultiOp => ({ type: Op.delete, path, version }),
   setData: (path: string, data: Data, version = -1): MultiOp => ({
     type: Op.setData,
@@ -68,6 +88,28 @@ export const ask = {
   create: (path: string, data: Data = '', options: CreateOptions = {}): Ask => ({
     op: Op.create2,
     body: encode(CreateRequest, createRequest(path, data, options)),
+  }),
+  createContainer: (path: string, data: Data = '', options: CreateOptions = {}): Ask => ({
+    op: Op.createContainer,
+    body: encode(
+      CreateRequest,
+      createRequest(path, data, { flags: CreateFlag.container, ...options }),
+    ),
+  }),
+  createTtl: (path: string, ttl: number, data: Data = '', options: CreateOptions = {}): Ask => ({
+    op: Op.createTTL,
+    body: encode(CreateTtlRequest, {
+      ...createRequest(path, data, { flags: CreateFlag.persistentWithTtl, ...options }),
+      ttl,
+    }),
+  }),
+  setAcl: (path: string, acl: Acl[], version = -1): Ask => ({
+    op: Op.setACL,
+    body: encode(SetAclRequest, { path, acl, version }),
+  }),
+  deleteContainer: (path: string): Ask => ({
+    op: Op.deleteContainer,
+    body: encode(DeleteContainerRequest, { path }),
   }),
   delete: (path: string, version = -1): Ask => ({
     op: Op.delete,
@@ -97,9 +139,9 @@ export class SoloLeader {
   #zxid: Zxid;
   #applied = 0;
 
-  constructor(tree = new DataTree(), first: Zxid = makeZxid(1, 1)) {
+  constructor(tree = new DataTree(), first: Zxid = makeZxid(1, 1), options?: PreparerOptions) {
     this.tree = tree;
-    this.preparer = new TxnPreparer(tree);
+    this.preparer = new TxnPreparer(tree, options);
     this.#zxid = first - 1;
   }
 
@@ -113,9 +155,21 @@ export class SoloLeader {
   }
 
   /** Decides a request; it is applied later. Returns its zxid and what was decided. */
-  prepare({ op, body }: Ask, session = 0): { zxid: Zxid; body: TxnBody } {
+  prepare(
+    { op, body }: Ask,
+    session = 0,
+    identities: readonly Identity[] = [],
+  ): { zxid: Zxid; body: TxnBody } {
     const zxid = ++this.#zxid;
-    const request: ClientRequest = { origin: 1, request: zxid, session, cxid: 0, op, body };
+    const request: ClientRequest = {
+      origin: 1,
+      request: zxid,
+      session,
+      cxid: 0,
+      op,
+      body,
+      identities,
+    };
     const timeMs = SoloLeader.timeOf(zxid);
     const decided = this.preparer.prepare(request, zxid, timeMs);
     const header = { zxid, session, cxid: 0, origin: 1, request: zxid, op, timeMs };
@@ -134,8 +188,12 @@ export class SoloLeader {
   }
 
   /** Prepares and applies at once, with everything that waited before. */
-  run(request: Ask, session = 0): ApplyResult & { zxid: Zxid } {
-    const { zxid } = this.prepare(request, session);
+  run(
+    request: Ask,
+    session = 0,
+    identities: readonly Identity[] = [],
+  ): ApplyResult & { zxid: Zxid } {
+    const { zxid } = this.prepare(request, session, identities);
     while (this.waiting > 1) this.applyNext();
     return { ...this.applyNext(), zxid };
   }

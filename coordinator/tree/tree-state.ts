@@ -1,11 +1,12 @@
 // The replicated state itself: znodes, sessions, who owns which ephemeral node, and the digest over
 // all of it. It only keeps these four in step; what a transaction means is the tree's business.
 import type { Session } from '../contract.ts';
-import { OPEN_ACL } from '../protocol/records.ts';
+import { type Acl, OPEN_ACL } from '../protocol/records.ts';
 import type { Zxid } from '../zxid.ts';
 import { AclTable, describeAcl } from './acls.ts';
 import { type Hashed, hasher, StateDigest } from './digest.ts';
 import { nameOf, parentOf } from './paths.ts';
+import { QuotaIndex } from './quotas.ts';
 import { ZNode } from './znode.ts';
 
 /** A replicated state that contradicts itself: this server must stop, it cannot be trusted. */
@@ -37,6 +38,9 @@ export class TreeState {
   readonly acls = new AclTable();
   /** Bytes of all data and paths, for metrics. */
   dataBytes = 0;
+  readonly quotas = new QuotaIndex();
+  /** Paths of containers and of nodes with a time to live. */
+  readonly mortals = new Set<string>();
   readonly #sessions = new Map<number, HashedSession>();
   readonly #ephemerals = new Map<number, Set<string>>();
   readonly #digest = new StateDigest();
@@ -111,6 +115,19 @@ export class TreeState {
     this.#digest.add(node);
   }
 
+  /** Gives a node another access list; call `changed` after it. */
+  setAcl(node: ZNode, acl: readonly Acl[]): void {
+    const before = node.acl;
+    node.acl = this.acls.take(acl);
+    this.acls.release(before);
+  }
+
+  /** Replaces a node's data; call `changed` after it. */
+  setData(node: ZNode, data: Buffer | null): void {
+    this.dataBytes += (data?.length ?? 0) - node.dataLength;
+    node.setData(data);
+  }
+
   /** Puts a new node below its parent, which is changed too but not yet hashed again. */
   insert(node: ZNode): void {
     this.adopt(node);
@@ -124,7 +141,9 @@ export class TreeState {
     this.#digest.subtract(node);
     this.acls.release(node.acl);
     this.dataBytes -= node.path.length + (node.data?.length ?? 0);
-    if (node.ephemeralOwner !== 0) {
+    this.quotas.removed(node.path);
+    if (node.ephemeralOwner < 0) this.mortals.delete(node.path);
+    else if (node.ephemeralOwner > 0) {
       const owned = this.#ephemerals.get(node.ephemeralOwner);
       owned?.delete(node.path);
       if (owned?.size === 0) this.#ephemerals.delete(node.ephemeralOwner);
@@ -142,7 +161,9 @@ export class TreeState {
     }
     this.nodes.set(path, node);
     this.dataBytes += path.length + (node.data?.length ?? 0);
-    if (node.ephemeralOwner === 0) return;
+    this.quotas.added(path);
+    if (node.ephemeralOwner < 0) this.mortals.add(path);
+    if (node.ephemeralOwner <= 0) return;
     const owned = this.#ephemerals.get(node.ephemeralOwner);
     if (owned !== undefined) owned.add(path);
     else this.#ephemerals.set(node.ephemeralOwner, new Set([path]));

@@ -3,7 +3,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ApplyResult } from '../contract.ts';
-import type { MultiOp } from '../protocol/records.ts';
+import type { MultiOp } from '../protocol/multi.ts';
 import { openTxn } from '../txn.ts';
 import { makeZxid } from '../zxid.ts';
 import { DataTree } from './data-tree.ts';
@@ -14,10 +14,16 @@ const path = fc.constantFrom('/a', '/b', '/a/x', '/a/y', '/a/x/q', '/b/x', '/zoo
 const data = fc.constantFrom(null, '', '1', '22', 'abcdefg');
 const version = fc.constantFrom(-1, -1, -1, 0, 1, 2);
 const createPath = fc.constantFrom('/a', '/b', '/a/x', '/a/y', '/a/x/q', '/b/x', '/a/s', '/s');
+const ttl = fc.integer({ min: 1, max: 2 ** 40 - 1 });
 const flags = fc.constantFrom(0, 0, 1, 2, 3);
 
 const op: fc.Arbitrary<MultiOp> = fc.oneof(
   { weight: 5, arbitrary: fc.tuple(createPath, data, flags).map(([p, d, f]) => make(p, d, f)) },
+  { weight: 1, arbitrary: fc.tuple(createPath, data).map(([p, d]) => part.createContainer(p, d)) },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(createPath, ttl, data).map(([p, t, d]) => part.createTtl(p, t, d)),
+  },
   { weight: 3, arbitrary: fc.tuple(path, version).map(([p, v]) => part.delete(p, v)) },
   { weight: 3, arbitrary: fc.tuple(path, data, version).map(([p, d, v]) => part.setData(p, d, v)) },
   { weight: 1, arbitrary: fc.tuple(path, version).map(([p, v]) => part.check(p, v)) },
@@ -52,6 +58,10 @@ function encodeAsk(asked: ModelAsk): Ask {
     case 1:
     case 15:
       return ask.create(one.path, one.data, { flags: one.flags });
+    case 19:
+      return ask.createContainer(one.path, one.data);
+    case 21:
+      return ask.createTtl(one.path, one.ttl, one.data, { flags: one.flags });
     case 2:
       return ask.delete(one.path, one.version);
     case 5:

@@ -3,11 +3,16 @@
 import { EventType, KeeperState } from '../protocol/codes.ts';
 import type { WatcherEvent } from '../protocol/records.ts';
 import type { Zxid } from '../zxid.ts';
+import type { AccessList } from './acls.ts';
+import { parentOf } from './paths.ts';
 
 /** Someone who waits: a client's connection. */
 export interface Watcher {
-  /** Called while a transaction is applied, after all of it is in the tree. Must not throw. */
-  notify(event: WatcherEvent, zxid: Zxid): void;
+  /**
+   * Called while a transaction is applied, after all of it is in the tree. Must not throw. `acl` is
+   * that of the node concerned: who may not read it is not to hear of it (CVE-2024-23944).
+   */
+  notify(event: WatcherEvent, zxid: Zxid, acl?: AccessList): void;
 }
 
 /**
@@ -23,11 +28,19 @@ export function watcherEvent(type: number, path: string): WatcherEvent {
 
 const NO_PATHS: ReadonlySet<string> = new Set();
 
-// Persistent watches will need a mode per registration: the inner set becomes a map to it, and `take`
-// leaves those in place.
+/** How long a watch lasts: until it fires, or until it is taken back, then also for all below. */
+export type WatchMode = 'standard' | 'persistent' | 'recursive';
+
+const MODE_BITS: Record<WatchMode, number> = { standard: 1, persistent: 2, recursive: 4 };
+const { standard: STANDARD, recursive: RECURSIVE } = MODE_BITS;
+
+// A watcher may watch one path in several ways at once (ZOOKEEPER-4466); it hears of a change once.
 class WatchTable {
-  readonly #byPath = new Map<string, Set<Watcher>>();
+  /** The modes of each watcher, as bits. */
+  readonly #byPath = new Map<string, Map<Watcher, number>>();
   readonly #byWatcher = new Map<Watcher, Set<string>>();
+  /** Pairs of a path and a watcher with a recursive watch. */
+  #recursive = 0;
   size = 0;
 
   get paths(): number {
@@ -42,11 +55,25 @@ class WatchTable {
     return this.#byPath.get(path)?.has(watcher) ?? false;
   }
 
-  add(path: string, watcher: Watcher): void {
+  /** Whether a change of the path would be told: by a watch on it, or a recursive one above. */
+  covers(path: string, watcher: Watcher): boolean {
+    if (this.has(path, watcher)) return true;
+    if (this.#recursive === 0) return false;
+    for (const above of ancestors(path)) {
+      if (((this.#byPath.get(above)?.get(watcher) ?? 0) & RECURSIVE) !== 0) return true;
+    }
+    return false;
+  }
+
+  add(path: string, watcher: Watcher, mode: WatchMode): void {
     let watchers = this.#byPath.get(path);
-    if (watchers === undefined) this.#byPath.set(path, (watchers = new Set()));
-    if (watchers.has(watcher)) return;
-    watchers.add(watcher);
+    if (watchers === undefined) this.#byPath.set(path, (watchers = new Map()));
+    const before = watchers.get(watcher) ?? 0;
+    const after = before | MODE_BITS[mode];
+    if (after === before) return;
+    watchers.set(watcher, after);
+    if (mode === 'recursive') this.#recursive++;
+    if (before !== 0) return;
     let paths = this.#byWatcher.get(watcher);
     if (paths === undefined) this.#byWatcher.set(watcher, (paths = new Set()));
     paths.add(path);
@@ -54,10 +81,18 @@ class WatchTable {
   }
 
   remove(path: string, watcher: Watcher): boolean {
-    const watchers = this.#byPath.get(path);
-    if (watchers === undefined || !watchers.delete(watcher)) return false;
-    if (watchers.size === 0) this.#byPath.delete(path);
+    if (!this.#drop(path, watcher)) return false;
     this.#forget(path, watcher);
+    return true;
+  }
+
+  #drop(path: string, watcher: Watcher): boolean {
+    const watchers = this.#byPath.get(path);
+    const modes = watchers?.get(watcher);
+    if (watchers === undefined || modes === undefined) return false;
+    if ((modes & RECURSIVE) !== 0) this.#recursive--;
+    watchers.delete(watcher);
+    if (watchers.size === 0) this.#byPath.delete(path);
     return true;
   }
 
@@ -77,20 +112,35 @@ class WatchTable {
     if (paths === undefined) return;
     this.#byWatcher.delete(watcher);
     this.size -= paths.size;
-    for (const path of paths) {
-      const watchers = this.#byPath.get(path);
-      watchers?.delete(watcher);
-      if (watchers?.size === 0) this.#byPath.delete(path);
-    }
+    for (const path of paths) this.#drop(path, watcher);
   }
 
-  /** The watchers of a path, whose watches are spent by this. */
-  take(path: string): ReadonlySet<Watcher> | undefined {
+  /** Who is to hear of a change of the path; standard watches on it are spent by this. */
+  take(path: string, type: number): ReadonlySet<Watcher> | undefined {
     const watchers = this.#byPath.get(path);
-    if (watchers === undefined) return undefined;
-    this.#byPath.delete(path);
-    for (const watcher of watchers) this.#forget(path, watcher);
-    return watchers;
+    const deep = type !== EventType.childrenChanged;
+    if (watchers === undefined && (this.#recursive === 0 || !deep)) return undefined;
+    const told = new Set<Watcher>();
+    for (const [watcher, modes] of watchers ?? []) {
+      if ((modes & ~RECURSIVE) !== 0 || deep) told.add(watcher);
+      if ((modes & STANDARD) === 0) continue;
+      if (modes === STANDARD) this.remove(path, watcher);
+      else watchers?.set(watcher, modes & ~STANDARD);
+    }
+    if (this.#recursive === 0 || !deep) return told;
+    for (const above of ancestors(path)) {
+      for (const [watcher, modes] of this.#byPath.get(above) ?? []) {
+        if ((modes & RECURSIVE) !== 0) told.add(watcher);
+      }
+    }
+    return told;
+  }
+}
+
+function* ancestors(path: string): IterableIterator<string> {
+  for (let at = path; at !== '/' && at !== ''; ) {
+    at = parentOf(at);
+    yield at;
   }
 }
 
@@ -125,7 +175,18 @@ export class Watches {
 
   /** Sets a watch; setting one that is set changes nothing. */
   add(kind: WatchKind, path: string, watcher: Watcher): void {
-    this.#table(kind).add(path, watcher);
+    this.#table(kind).add(path, watcher, 'standard');
+  }
+
+  /** Sets a watch on a path's data and children that stays; a recursive one also on all below. */
+  addLasting(mode: 'persistent' | 'recursive', path: string, watcher: Watcher): void {
+    this.#data.add(path, watcher, mode);
+    this.#children.add(path, watcher, mode);
+  }
+
+  /** Whether a change of this kind would be told to the watcher, whatever its watch. */
+  covers(kind: WatchKind, path: string, watcher: Watcher): boolean {
+    return this.#table(kind).covers(path, watcher);
   }
 
   /** Whether the watch is set. */
@@ -133,7 +194,7 @@ export class Watches {
     return this.#table(kind).has(path, watcher);
   }
 
-  /** Takes one watch back. Returns whether it was set. */
+  /** Takes back all watches of one kind on a path, lasting ones too. Returns whether one was set. */
   remove(kind: WatchKind, path: string, watcher: Watcher): boolean {
     return this.#table(kind).remove(path, watcher);
   }
@@ -145,22 +206,30 @@ export class Watches {
   }
 
   /** A node was created. */
-  created(path: string, parent: string, zxid: Zxid): void {
-    fire(this.#data, EventType.created, path, zxid);
-    fire(this.#children, EventType.childrenChanged, parent, zxid);
+  created({ path, acl, parentAcl }: NodeChange, zxid: Zxid): void {
+    fire(this.#data, EventType.created, path, zxid, acl);
+    fire(this.#children, EventType.childrenChanged, parentOf(path), zxid, parentAcl);
   }
 
   /** A node was deleted; who watched its data and its children hears of it once. */
-  deleted(path: string, parent: string, zxid: Zxid): void {
-    const told = fire(this.#data, EventType.deleted, path, zxid);
-    fire(this.#children, EventType.deleted, path, zxid, told);
-    fire(this.#children, EventType.childrenChanged, parent, zxid);
+  deleted({ path, acl, parentAcl }: NodeChange, zxid: Zxid): void {
+    const told = fire(this.#data, EventType.deleted, path, zxid, acl);
+    fire(this.#children, EventType.deleted, path, zxid, acl, told);
+    fire(this.#children, EventType.childrenChanged, parentOf(path), zxid, parentAcl);
   }
 
   /** A node's data was set. */
-  dataChanged(path: string, zxid: Zxid): void {
-    fire(this.#data, EventType.dataChanged, path, zxid);
+  dataChanged({ path, acl }: NodeChange, zxid: Zxid): void {
+    fire(this.#data, EventType.dataChanged, path, zxid, acl);
   }
+}
+
+/** A change of a node, with the access lists that decide who may hear of it. */
+export interface NodeChange {
+  readonly type: 'created' | 'deleted' | 'dataChanged';
+  readonly path: string;
+  readonly acl: AccessList;
+  readonly parentAcl: AccessList;
 }
 
 function fire(
@@ -168,14 +237,15 @@ function fire(
   type: number,
   path: string,
   zxid: Zxid,
+  acl: AccessList,
   told?: ReadonlySet<Watcher>,
 ): ReadonlySet<Watcher> | undefined {
   if (table.size === 0) return undefined;
-  const watchers = table.take(path);
+  const watchers = table.take(path, type);
   if (watchers === undefined) return undefined;
   const event = watcherEvent(type, path);
   for (const watcher of watchers) {
-    if (told?.has(watcher) !== true) watcher.notify(event, zxid);
+    if (told?.has(watcher) !== true) watcher.notify(event, zxid, acl);
   }
   return watchers;
 }

@@ -1,8 +1,9 @@
 // One node of the tree with everything its Stat is made of, and its share of the digest. Kept flat
 // and mutable, since a busy server changes one of these for every transaction.
 import type { Stat } from '../protocol/records.ts';
-import type { SharedAcl } from './acls.ts';
+import type { AccessList, SharedAcl } from './acls.ts';
 import { type Hashed, hasher } from './digest.ts';
+import { ownerOnWire } from './lifetimes.ts';
 
 const NO_CHILDREN: ReadonlySet<string> = new Set();
 
@@ -15,15 +16,18 @@ export interface NodeView {
    */
   readonly created: number;
   readonly numChildren: number;
+  /** A session, 0, or below 0 what ends the node instead (lifetimes.ts). */
   readonly ephemeralOwner: number;
-  /** What world:anyone may do here. */
-  readonly worldPerms: number;
+  readonly acl: AccessList;
+  readonly aversion: number;
+  readonly dataLength: number;
 }
 
 /** A znode. Times in ms since 1970, by the clock of the leader that made the change. */
 export class ZNode implements NodeView, Hashed {
   readonly path: string;
-  readonly acl: SharedAcl;
+  /** Replaced by setACL; `rehash` is then to be called. */
+  acl: SharedAcl;
   readonly ephemeralOwner: number;
   readonly czxid: number;
   readonly ctime: number;
@@ -83,8 +87,8 @@ export class ZNode implements NodeView, Hashed {
     return this.#children === null ? 0 : this.#children.size;
   }
 
-  get worldPerms(): number {
-    return this.acl.worldPerms;
+  get dataLength(): number {
+    return this.#data === null ? 0 : this.#data.length;
   }
 
   addChild(name: string): void {
@@ -111,8 +115,8 @@ export class ZNode implements NodeView, Hashed {
       version: this.version,
       cversion: this.cversion,
       aversion: this.aversion,
-      ephemeralOwner: this.ephemeralOwner === 0 ? 0n : BigInt(this.ephemeralOwner),
-      dataLength: this.#data === null ? 0 : this.#data.length,
+      ephemeralOwner: ownerOnWire(this.ephemeralOwner),
+      dataLength: this.dataLength,
       numChildren: this.numChildren,
       pzxid: this.pzxid,
     };

@@ -291,7 +291,8 @@ export class Learner {
   submit(request: ClientRequest): void {
     this.#touched.add(request.session);
     const { request: number, session, cxid, op, body } = request;
-    this.#link?.send({ type: 'request', request: number, session, cxid, op, body });
+    const identities = [...(request.identities ?? [])];
+    this.#link?.send({ type: 'request', request: number, session, cxid, op, body, identities });
   }
 
   sync(request: number, session: number): void {

@@ -55,6 +55,7 @@ const ForwardedRequest = record({
   cxid: int,
   op: int,
   body: bytes,
+  identities: vector(record({ scheme: text, id: text })),
 });
 
 /** Learner → leader. */
@@ -96,7 +97,7 @@ export const LEADER_MESSAGES = {
 };
 
 /** Version of the talk between servers; peers of another one are refused. */
-export const PEER_PROTOCOL_VERSION = 1;
+export const PEER_PROTOCOL_VERSION = 2;
 
 // biome-ignore lint/suspicious/noExplicitAny: a catalogue holds codecs of any type, narrowed by name.
 export type Catalogue = Record<string, Codec<any>>;

@@ -302,7 +302,7 @@ export class Replica implements Consensus {
     } else if (!events.detailed) return;
     else if (body.type === 'delete') events.emit({ ev: 'deleted', path: body.path, zxid });
     else if (body.type === 'multi') for (const part of body.parts) this.#report(zxid, part);
-    else if (body.type === 'create' && body.ephemeralOwner !== 0) {
+    else if (body.type === 'create' && body.ephemeralOwner > 0) {
       const session = body.ephemeralOwner.toString(16);
       events.emit({ ev: 'ephemeralCreated', session, path: body.path, zxid });
     }
