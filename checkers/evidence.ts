@@ -71,13 +71,26 @@ export function formatMs(ns: number): string {
 /** Each node's events in the order it wrote them. */
 export function eventsByNode(events: readonly NodeEvent[]): Map<string, NodeEvent[]> {
   const byNode = new Map<string, NodeEvent[]>();
+  /** Nodes whose events do not come in order already: sorting is most of the work. */
+  const unordered = new Set<NodeEvent[]>();
+  let own: NodeEvent[] = [];
+  let last: NodeEvent | undefined;
   for (const event of events) {
-    const own = byNode.get(event.node);
-    if (own === undefined) byNode.set(event.node, [event]);
-    else own.push(event);
+    if (event.node !== last?.node) {
+      own = byNode.get(event.node) ?? [];
+      if (own.length === 0) byNode.set(event.node, own);
+      last = own.at(-1);
+    }
+    if (last !== undefined && inWritingOrder(last, event) > 0) unordered.add(own);
+    own.push(event);
+    last = event;
   }
-  for (const own of byNode.values()) own.sort((a, b) => a.inc - b.inc || a.seq - b.seq);
+  for (const events of unordered) events.sort(inWritingOrder);
   return byNode;
+}
+
+function inWritingOrder(a: NodeEvent, b: NodeEvent): number {
+  return a.inc - b.inc || a.seq - b.seq;
 }
 
 /**

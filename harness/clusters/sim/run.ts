@@ -21,6 +21,8 @@ const SERVER = 'coordinator/server/main.ts';
 const HARNESS = 'harness/clusters/sim/program.ts';
 /** Virtual time after which a run that does not end is given up. */
 const LIMIT_MS = 30 * 60_000;
+/** Frames of an error's stack: refused operations are errors too, and most of their cost is the stack. */
+const STACK_FRAMES = 4;
 
 const programs = new Map<string, Promise<Program>>();
 
@@ -94,11 +96,16 @@ export async function simulateRun(
   };
   const driver = sim.add('harness', { program: harness, globals: { [BRIDGE]: bridge } });
   sim.start('harness');
+  const { stackTraceLimit } = Error;
+  // For the whole run and always the same, since what a server prints of an error is traced.
+  Error.stackTraceLimit = STACK_FRAMES;
   try {
     const ended = () => over || !driver.running || signal?.aborted === true;
     await sim.runUntil(ended, { limitMs: LIMIT_MS });
   } catch (error) {
     errors.push((error as Error).message);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
   if (!over && signal?.aborted !== true) {
     const end = driver.exits.at(-1);
