@@ -26,3 +26,12 @@ export const coordinatorCheckers: readonly Checker[] = [
   stats,
   latency,
 ];
+
+/** Those that need no word of the servers' own: for a coordinator that is seen from outside only. */
+export const outsideCheckers: readonly Checker[] = [
+  noRollback,
+  sessionOrder,
+  liveness,
+  stats,
+  latency,
+];

@@ -8,7 +8,7 @@ import type { ClusterDriver } from './cluster.ts';
 import { BadArguments, lookUp } from './names.ts';
 import type { Registry } from './registry-types.ts';
 import { drawSwarm } from './swarm/draw.ts';
-import type { System } from './system.ts';
+import { type System, SystemUnavailable } from './system.ts';
 
 /** A run as asked for. */
 export interface RunRequest {
@@ -68,6 +68,31 @@ export async function pickCluster(
   return driver;
 }
 
+/**
+ * The driver for a system: the kind asked for, or else the best one here that the system runs on.
+ * Throws as pickCluster, and BadArguments on a kind that the system does not run on.
+ */
+export async function pickClusterFor(
+  system: System,
+  kind: string | undefined,
+  registry: Registry,
+  log: (line: string) => void,
+): Promise<ClusterDriver> {
+  const { clusters, name } = system;
+  const wanted = kind ?? (clusters?.length === 1 ? clusters[0] : undefined);
+  const driver = await pickCluster(wanted, registry, log);
+  if (clusters === undefined || clusters.includes(driver.kind)) return driver;
+  throw new BadArguments(
+    `system ${name} does not run on the ${driver.kind} cluster, only on ${clusters.join(', ')}`,
+  );
+}
+
+/** Throws SystemUnavailable when what a system needs is not installed here. */
+export function refuseAbsent(system: System): void {
+  const here = system.available?.() ?? { ok: true };
+  if (!here.ok) throw new SystemUnavailable(system.name, here.reason, here.remedy);
+}
+
 /** A length of time as people write it: `30s`, `250ms`. */
 export function formatDuration(ms: number): string {
   const units: [number, string][] = [
@@ -117,6 +142,7 @@ export async function resolveRun(
   const workload = lookUp('workload', request.workload, registry.workloads, byName);
   const nemesis = lookUp('nemesis', request.nemesis, registry.nemeses, byName);
   const nodes = nodeNames(request.nodes);
+  refuseAbsent(system);
   if (!workload.systems.includes(system.name)) {
     throw new BadArguments(
       `workload ${workload.name} does not run on ${system.name}, only on ${workload.systems.join(', ')}`,
@@ -131,7 +157,7 @@ export async function resolveRun(
     request.mutant === undefined
       ? undefined
       : lookUp('mutant', request.mutant, registry.mutants, (entry) => entry.id);
-  const driver = await pickCluster(request.cluster, registry, log);
+  const driver = await pickClusterFor(system, request.cluster, registry, log);
   const lacking = nemesis.needs.filter((kind) => !driver.supports.has(kind));
   if (lacking.length > 0) {
     throw new BadArguments(
@@ -153,7 +179,7 @@ export async function resolveRun(
     systemOptions: { ...system.defaultOptions },
     workloadOptions: { ...workload.defaultOptions },
     recoveryMsMax: RECOVERY_MS_MAX,
-    eventLevel: 'all',
+    eventLevel: system.eventLevel ?? 'all',
   };
   if (request.swarm === true) return swarmRun(config.seed, driver, mutant, registry);
   const resolved: ResolvedRun = { config, system, workload, nemesis, driver };

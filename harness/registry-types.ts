@@ -28,6 +28,11 @@ export interface Registry {
 /** Every checker that judges runs of this workload on this system, each once. */
 export function checkersOf(registry: Registry, system: string, workload: string): Checker[] {
   const own = registry.workloads.find((entry) => entry.name === workload)?.checkers ?? [];
-  const all = [...own, ...(registry.systemCheckers[system] ?? [])];
+  const usual = [...own, ...(registry.systemCheckers[system] ?? [])];
+  const tested = registry.systems.find((entry) => entry.name === system);
+  const all = usual.flatMap((checker) => {
+    const judge = tested?.checkerFor === undefined ? checker : tested.checkerFor(checker);
+    return judge === undefined ? [] : [judge];
+  });
   return [...new Map(all.map((checker) => [checker.name, checker])).values()];
 }

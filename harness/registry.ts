@@ -1,6 +1,6 @@
 // Every plug-in by name, workloads and nemeses in plugins.ts. What is not named does not exist for
 // `chaos`.
-import { coordinatorCheckers } from '../checkers/index.ts';
+import { coordinatorCheckers, outsideCheckers } from '../checkers/index.ts';
 import { mutants } from '../mutants/index.ts';
 import { renderHtml } from '../reports/html/render.ts';
 import { renderSummary } from '../reports/terminal.ts';
@@ -8,14 +8,15 @@ import { chooseCluster, clusterDrivers } from './clusters/index.ts';
 import { nemeses, workloads } from './plugins.ts';
 import type { Registry } from './registry-types.ts';
 import { coordinator } from './systems/coordinator.ts';
+import { zookeeper } from './systems/zookeeper.ts';
 
 export const registry: Registry = {
-  systems: [coordinator],
+  systems: [coordinator, zookeeper],
   workloads,
   nemeses,
   mutants,
   drivers: clusterDrivers,
-  systemCheckers: { coordinator: coordinatorCheckers },
+  systemCheckers: { coordinator: coordinatorCheckers, zookeeper: outsideCheckers },
   chooseCluster,
   renderHtml,
   renderSummary,

@@ -219,7 +219,7 @@ function* final(context: WorkloadContext, thread: number): Plan {
 export const ephemeral: Workload = {
   name: 'ephemeral',
   description: 'sessions and ephemeral nodes: opened, closed, expired, carried across servers',
-  systems: ['coordinator'],
+  systems: ['coordinator', 'zookeeper'],
   defaultOptions: { sessionTimeoutMs: 2_000, opTimeoutMs: 1_000 },
   setup,
   load,

@@ -138,7 +138,7 @@ function* final(context: WorkloadContext, thread: number): Plan {
 export const register: Workload = {
   name: 'register',
   description: 'linearizable registers: sync + get reads, writes, compare-and-set by version',
-  systems: ['coordinator'],
+  systems: ['coordinator', 'zookeeper'],
   defaultOptions: {
     /** 0: as many as rate × time needs at `opsPerKey`. */
     keys: 0,

@@ -5,6 +5,7 @@ import { Random } from '../../history/random.ts';
 import type { RunRecord } from '../../history/run-record.ts';
 import type { Verdict } from '../../history/verdict.ts';
 import { linearizable } from './index.ts';
+import { orderedRegisters } from './ordered.ts';
 import { opsFrom, type Sketch } from './random-histories.ts';
 
 const KEYS = ['a', 'b', 'c', 'd'];
@@ -120,4 +121,42 @@ test('a record without versions is unknown, not valid', async () => {
   const verdict = await check(record(sketches));
   expect(verdict.outcome).toBe('unknown');
   expect(verdict.reason).toContain('an acknowledged write without zxid, mzxid and version');
+});
+
+/** A read of `a` long after its newest write that shows the one before; the same in both checks. */
+function withStaleRead(): Sketch[] {
+  const sketches = truthfulRun(200);
+  const written = sketches.filter((sketch) => sketch.key === 'a' && sketch.f !== 'read');
+  const { reply, value } = written.at(-2) as Sketch;
+  const zxid = reply?.zxid as number;
+  const from = 1_000 * STEP_NS;
+  const stale = { ...reply, value, zxid, syncZxid: zxid } as NonNullable<Sketch['reply']>;
+  return [...sketches, { f: 'read', type: 'ok', key: 'a', from, to: from + 1, reply: stale }];
+}
+
+test('ordered registers: a stale read is no violation, though it is one of linearizability', async () => {
+  const run = record(withStaleRead());
+  expect(await check(run)).toMatchObject({ outcome: 'invalid' });
+  const verdict = await orderedRegisters.check(run);
+  expect(verdict).toMatchObject({ checker: 'ordered-registers', outcome: 'valid', anomalies: [] });
+});
+
+test('ordered registers: a read of a value that nobody wrote, or of the future, is invalid', async () => {
+  const thin = truthfulRun(200);
+  const last = thin.findLast((sketch) => sketch.f === 'read') as Sketch;
+  last.reply = { ...last.reply, value: 12345 };
+  expect(await orderedRegisters.check(record(thin))).toMatchObject({ outcome: 'invalid' });
+  const early = truthfulRun(200);
+  const read = early.findLast((sketch) => sketch.f === 'read') as Sketch;
+  Object.assign(read, { from: 1, to: 2 });
+  expect(await orderedRegisters.check(record(early))).toMatchObject({ outcome: 'invalid' });
+});
+
+test('ordered registers: a write that takes effect before it was asked for is invalid', async () => {
+  const sketches = truthfulRun(200);
+  const [first, second] = sketches.filter(({ key, f }) => key === 'a' && f === 'write');
+  const { from, to } = first as Sketch;
+  Object.assign(first as Sketch, { from: (second as Sketch).to + 4 * STEP_NS, to: 1e9 });
+  Object.assign(second as Sketch, { from, to });
+  expect(await orderedRegisters.check(record(sketches))).toMatchObject({ outcome: 'invalid' });
 });

@@ -33,16 +33,20 @@ export const linearizable: Checker = {
     'Every acknowledged operation on a key takes effect at one instant between its invocation and ' +
     'its reply: a read returns the latest written value (sync + get), and a compare-and-set ' +
     'succeeds only on the version it names.',
-  check: (run) => checkRun(run),
+  check: (run) => judgeRegisters(run, linearizable, { swept: run.ops, searched: run.ops }),
 };
 
-function checkRun(run: RunRecord): Verdict {
-  const { ops } = run;
-  const sweep = sweepVersionOrder(ops);
-  const evidence = count(ops);
+/** Judges registers in a checker's name: the operations swept, and those searched a sample of. */
+export function judgeRegisters(
+  run: RunRecord,
+  { name, guarantee }: Pick<Checker, 'name' | 'guarantee'>,
+  { swept, searched }: { swept: readonly Op[]; searched: readonly Op[] },
+): Verdict {
+  const sweep = sweepVersionOrder(swept);
+  const evidence = count(run.ops);
   const verdict: Verdict = {
-    checker: linearizable.name,
-    guarantee: linearizable.guarantee,
+    checker: name,
+    guarantee,
     outcome: 'valid',
     evidence,
     anomalies: sweep.anomalies,
@@ -50,7 +54,7 @@ function checkRun(run: RunRecord): Verdict {
   evidence.keys = sweep.keys;
   evidence.pairsCompared = sweep.pairs;
   evidence.contradictions = sweep.contradictions;
-  const undecided = judgeSample(run, verdict);
+  const undecided = judgeSample(run, searched, verdict);
   if (verdict.anomalies.length > 0) {
     verdict.outcome = 'invalid';
     return verdict;
@@ -80,12 +84,12 @@ function count(ops: readonly Op[]): Record<string, number> {
 }
 
 /** Searches a few keys, drawn by the run's seed. Returns how many stayed undecided. */
-function judgeSample(run: RunRecord, verdict: Verdict): number {
+function judgeSample(run: RunRecord, searched: readonly Op[], verdict: Verdict): number {
   const random = new Random(run.config.seed, 'checkers/linearizability/sample');
-  const byKey = opsByKey(run.ops);
+  const byKey = opsByKey(searched);
   const keys = random.shuffle([...byKey.keys()].sort()).slice(0, SAMPLE.keys);
   const model = versionedRegister({ versions: false });
-  let searched = 0;
+  let keysSearched = 0;
   let undecided = 0;
   let configurations = 0;
   for (const key of keys) {
@@ -97,12 +101,12 @@ function judgeSample(run: RunRecord, verdict: Verdict): number {
       timeMs: SAMPLE.timeMsPerKey,
       memoryBytes: SAMPLE.memoryBytes,
     });
-    searched++;
+    keysSearched++;
     configurations += result.configurations;
     if (result.outcome === 'unknown') undecided++;
     else if (result.outcome === 'invalid') verdict.anomalies.push(searchAnomaly(key, result));
   }
-  verdict.evidence.keysSearched = searched;
+  verdict.evidence.keysSearched = keysSearched;
   verdict.evidence.keysUndecided = undecided;
   verdict.evidence.configurations = configurations;
   return undecided;

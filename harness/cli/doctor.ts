@@ -102,6 +102,17 @@ async function clusters(registry: Registry): Promise<Finding[]> {
   );
 }
 
+/** What systems need that do not come with this project. */
+function systems(registry: Registry): Finding[] {
+  return registry.systems.flatMap((system): Finding[] => {
+    const here = system.available?.();
+    if (here === undefined) return [];
+    const name = `system ${system.name}`;
+    if (here.ok) return [{ name, state: 'ok', found: 'installed' }];
+    return [{ name, state: 'optional', found: here.reason, remedy: here.remedy }];
+  });
+}
+
 function machine(): Finding[] {
   const cores = availableParallelism();
   const memory = totalmem();
@@ -144,6 +155,7 @@ export async function doctorCommand(
     program('nft', ['nft'], '--version', 'install nftables (for cuts in the docker cluster)'),
     netem(),
     kazoo(),
+    ...systems(registry),
     program(
       'chromium',
       ['chromium', 'chromium-browser', 'google-chrome'],

@@ -16,6 +16,7 @@ import { BadArguments } from '../names.ts';
 import type { Registry } from '../registry-types.ts';
 import { type EndedRun, type RunOptions, type RunProgress, runToEnd } from '../run.ts';
 import { FILES } from '../store.ts';
+import { SystemUnavailable } from '../system.ts';
 import { Output, type Terminal } from './terminal.ts';
 
 /** What `--json` prints. */
@@ -84,7 +85,8 @@ export async function runCommand(
     return ended.run.results.exit;
   } catch (error) {
     if (error instanceof BadArguments) throw error;
-    output.problem(error instanceof ClusterUnavailable ? error.message : explain(error));
+    const absent = error instanceof ClusterUnavailable || error instanceof SystemUnavailable;
+    output.problem(absent ? error.message : explain(error));
     output.object(noRunJson(EXIT.infrastructure, seed));
     return EXIT.infrastructure;
   }

@@ -5,7 +5,7 @@ import { EXIT } from '../../history/verdict.ts';
 import { boot } from '../boot.ts';
 import { errorLine, Halt, monotonicNs } from '../clock.ts';
 import type { Cluster, ClusterDriver } from '../cluster.ts';
-import { nodeNames, pickCluster } from '../config.ts';
+import { nodeNames, pickClusterFor, refuseAbsent } from '../config.ts';
 import { BadArguments, lookUp } from '../names.ts';
 import type { Registry } from '../registry-types.ts';
 import { createRun } from '../store.ts';
@@ -37,7 +37,8 @@ export async function upCommand(
   let cluster: Cluster | undefined;
   let exit: number = EXIT.interrupted;
   try {
-    const driver = await pickCluster(request.cluster, registry, say);
+    refuseAbsent(system);
+    const driver = await pickClusterFor(system, request.cluster, registry, say);
     const config = idleConfig(system.name, nodes, driver.kind, { ...system.defaultOptions });
     const runDir = createRun(terminal.storeDir, config.name, new Date(), config.seed, false);
     await boot({

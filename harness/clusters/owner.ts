@@ -1,7 +1,7 @@
 // Says which process a container or a child belongs to, so that what a dead harness left behind is
 // told from what a living one uses. A pid alone is reused; a pid with its start time is not.
 import { execFileSync } from 'node:child_process';
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 /** A process by pid and start time, the latter in the words of the operating system. */
@@ -47,6 +47,20 @@ export function processLetter(pid: number): string | undefined {
   if (process.platform === 'linux') return linuxStat(pid)?.[0];
   if (process.platform === 'win32') return startTime(pid) === undefined ? undefined : 'R';
   return query('ps', ['-p', String(pid), '-o', 'state='])?.[0];
+}
+
+/** The processes of a group (as `kill(-group)` reaches them), zombies left out. Linux only, else none. */
+export function groupMembers(group: number): { pid: number; letter: string }[] {
+  if (process.platform !== 'linux') return [];
+  const members: { pid: number; letter: string }[] = [];
+  for (const name of readdirSync('/proc')) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid)) continue;
+    const [letter = 'X', , itsGroup] = linuxStat(pid) ?? [];
+    if (Number(itsGroup) === group && letter !== 'Z' && letter !== 'X')
+      members.push({ pid, letter });
+  }
+  return members;
 }
 
 /** Stamps a process that is known to run. Throws if it is already gone. */

@@ -70,26 +70,34 @@ function parseMntr(text: string): Map<string, string> {
   return new Map(pairs.map(([name, value]) => [name ?? '', (value ?? '').trim()]));
 }
 
-interface Standing {
+/** What a server is just now. */
+export interface Standing {
   node: string;
   /** `leader`, `follower`, or why neither. */
   state: string;
   epoch: number;
 }
 
+/** Asks the server at an address what it is; rejects when there is no answer. */
+export type Ask = (address: { host: string; port: number }) => Promise<Omit<Standing, 'node'>>;
+
+const askMntr: Ask = async (address) => {
+  const mntr = parseMntr(await fourLetterWord(address, 'mntr'));
+  const state = mntr.get('zk_server_state') ?? 'not serving';
+  return { state, epoch: Number(mntr.get('zk_epoch') ?? 0) };
+};
+
 /** Asks one node what it is; silence is an answer too. */
-async function standing(cluster: Nodes, node: string): Promise<Standing> {
+async function standing(cluster: Nodes, node: string, ask: Ask): Promise<Standing> {
   try {
-    const mntr = parseMntr(await fourLetterWord(cluster.address(node, 'client'), 'mntr'));
-    const state = mntr.get('zk_server_state') ?? 'not serving';
-    return { node, state, epoch: Number(mntr.get('zk_epoch') ?? 0) };
+    return { node, ...(await ask(cluster.address(node, 'client'))) };
   } catch (error) {
     return { node, state: (error as Error).message, epoch: -1 };
   }
 }
 
-function standings(cluster: Nodes): Promise<Standing[]> {
-  return Promise.all(cluster.nodes.map((node) => standing(cluster, node)));
+function standings(cluster: Nodes, ask: Ask): Promise<Standing[]> {
+  return Promise.all(cluster.nodes.map((node) => standing(cluster, node, ask)));
 }
 
 /** Who leads: an isolated leader may still say so, and then the higher epoch is the newer truth. */
@@ -98,17 +106,23 @@ export function leaderOf(all: readonly Standing[]): string | undefined {
   return leaders.sort((a, b) => b.epoch - a.epoch)[0]?.node;
 }
 
-/** Who plays which role just now. */
-export async function observe(cluster: Nodes): Promise<ClusterView> {
-  const leader = leaderOf(await standings(cluster));
+/** Who plays which role just now, as the servers say when asked that way. */
+export async function observeBy(cluster: Nodes, ask: Ask): Promise<ClusterView> {
+  const leader = leaderOf(await standings(cluster, ask));
   return { nodes: [...cluster.nodes], roles: { leader: leader === undefined ? [] : [leader] } };
 }
 
 /** Why the cluster does not serve yet, or undefined when it does. */
-export async function notReady(cluster: Nodes): Promise<string | undefined> {
-  const all = await standings(cluster);
+export async function readyBy(cluster: Nodes, ask: Ask): Promise<string | undefined> {
+  const all = await standings(cluster, ask);
   const idle = all.filter(({ state }) => state !== 'leader' && state !== 'follower');
   if (idle.length > 0) return idle.map(({ node, state }) => `${node}: ${state}`).join('; ');
   const leaders = all.filter(({ state }) => state === 'leader').map(({ node }) => node);
   return leaders.length === 1 ? undefined : `leaders: ${leaders.join(' ') || 'none'}`;
 }
+
+/** Who plays which role in our coordinator just now. */
+export const observe = (cluster: Nodes): Promise<ClusterView> => observeBy(cluster, askMntr);
+
+/** Why our coordinator does not serve yet, or undefined when it does. */
+export const notReady = (cluster: Nodes): Promise<string | undefined> => readyBy(cluster, askMntr);

@@ -1,6 +1,7 @@
 // A booted cluster of child processes on loopback, each under the agent. It needs no rights and no
 // daemon; what containers get from the kernel its nodes get from their agents.
 import type { Fault, FaultKind, Link } from '../../../history/fault.ts';
+import { frontAddress } from '../../agent/backstage.ts';
 import type { AgentConfig, AgentPeer } from '../../agent/config.ts';
 import type { Cluster, ClusterOptions, NodeSpec, NodeState } from '../../cluster.ts';
 import { type Breakable, Faults, type StandingFault } from '../faults.ts';
@@ -65,7 +66,8 @@ export class LocalCluster implements Cluster, Breakable {
     this.#peers = Object.fromEntries(
       [...parts.ports.nodes].map(([node, { mapped, sourcePorts }], index) => {
         const ports = Object.fromEntries(mapped) as Record<string, number>;
-        return [node, { address: `127.77.0.${index + 1}`, ports, sourcePorts }];
+        const address = frontAddress(parts.ports.lockPort, index);
+        return [node, { address, ports, sourcePorts }];
       }),
     );
     this.#switchboard = new Switchboard(parts.ports.lock, parts.token);

@@ -9,7 +9,7 @@ import type { AgentConfig } from '../../agent/config.ts';
 import type { NodeState } from '../../cluster.ts';
 import { nodeBinary } from '../bundle.ts';
 import type { Message, Questions } from '../lines.ts';
-import { isAlive, type ProcessStamp, processLetter, stampOf } from '../owner.ts';
+import { groupMembers, isAlive, type ProcessStamp, processLetter, stampOf } from '../owner.ts';
 
 const START_TIMEOUT_MS = 30_000;
 const SIGNAL_TIMEOUT_MS = 5_000;
@@ -117,35 +117,61 @@ export class NodeProcess {
     return this.#agent.ask(question, ANSWER_TIMEOUT_MS + extraMs);
   }
 
-  /** SIGKILL; resolves when the process is gone. */
+  /** SIGKILL; resolves when the process and what it started are gone. */
   async kill(): Promise<void> {
     this.#wanted = true;
-    this.#child.kill('SIGKILL');
+    this.#signal('SIGKILL');
     await this.ended;
+    await this.#until(() => this.#others().length === 0, 'end');
   }
 
   /** SIGTERM, and SIGKILL after `graceMs`; resolves when the process is gone. */
   async terminate(graceMs: number): Promise<void> {
     this.#wanted = true;
     this.#child.kill('SIGTERM');
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), graceMs);
+    const timer = setTimeout(() => this.#signal('SIGKILL'), graceMs);
     await this.ended;
     clearTimeout(timer);
+    await this.#until(() => this.#others().length === 0, 'end');
   }
 
   async pause(): Promise<void> {
-    this.#child.kill('SIGSTOP');
-    await this.#until((letter) => letter === 'T', 'stop');
+    this.#signal('SIGSTOP');
+    await this.#until(() => !isAlive(this.stamp) || this.#letters().every(isStopped), 'stop');
   }
 
   async resume(): Promise<void> {
-    this.#child.kill('SIGCONT');
-    await this.#until((letter) => letter !== 'T', 'continue');
+    this.#signal('SIGCONT');
+    await this.#until(() => !isAlive(this.stamp) || !this.#letters().some(isStopped), 'continue');
   }
 
-  async #until(reached: (letter: string | undefined) => boolean, wish: string): Promise<void> {
+  /** To the whole group: a node may be more than one process. */
+  #signal(signal: NodeJS.Signals): void {
+    if (process.platform === 'win32') {
+      this.#child.kill(signal);
+      return;
+    }
+    try {
+      process.kill(-this.stamp.pid, signal);
+    } catch (error) {
+      // There is nobody left to be told.
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
+  }
+
+  /** What belongs to the node beside the process itself. */
+  #others(): { pid: number; letter: string }[] {
+    return groupMembers(this.stamp.pid).filter(({ pid }) => pid !== this.stamp.pid);
+  }
+
+  /** The scheduler's letters for all processes of the node. */
+  #letters(): (string | undefined)[] {
+    return [processLetter(this.stamp.pid), ...this.#others().map(({ letter }) => letter)];
+  }
+
+  async #until(reached: () => boolean, wish: string): Promise<void> {
     const deadline = performance.now() + SIGNAL_TIMEOUT_MS;
-    while (isAlive(this.stamp) && !reached(processLetter(this.stamp.pid))) {
+    while (!reached()) {
       if (performance.now() > deadline) {
         throw new Error(`${this.#plan.node} (pid ${this.stamp.pid}) did not ${wish} in 5 s`);
       }
@@ -153,14 +179,21 @@ export class NodeProcess {
     }
   }
 
-  /** What the operating system says of the process. */
+  /** What the operating system says of the process and of those it started. */
   inspect(): { state: NodeState; evidence: string } {
     const { pid } = this.stamp;
-    if (!isAlive(this.stamp)) return { state: 'dead', evidence: `pid ${pid} is gone` };
-    const letter = processLetter(pid);
+    const others = this.#others();
+    const beside = others.map((other) => `, pid ${other.pid} in state ${other.letter}`).join('');
+    if (!isAlive(this.stamp)) {
+      const state = others.length === 0 ? 'dead' : 'running';
+      return { state, evidence: `pid ${pid} is gone${beside}` };
+    }
+    const letters = this.#letters();
     return {
-      state: letter === 'T' ? 'paused' : 'running',
-      evidence: `pid ${pid} is in state ${letter}`,
+      state: letters.every(isStopped) ? 'paused' : 'running',
+      evidence: `pid ${pid} is in state ${letters[0]}${beside}`,
     };
   }
 }
+
+const isStopped = (letter: string | undefined): boolean => letter === 'T';
