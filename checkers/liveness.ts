@@ -10,7 +10,15 @@ const NAME = 'liveness';
 const GUARANTEE =
   'After every heal a leader is established and an operation succeeds within the recovery bound.';
 
-const SERVING: ReadonlySet<string> = new Set(['write', 'cas', 'create-ephemeral']);
+const SERVING: ReadonlySet<string> = new Set([
+  'write',
+  'cas',
+  'create-ephemeral',
+  'create-sequential',
+  'multi',
+  'add',
+  'delete',
+]);
 
 /** How the cluster came back from one fault; times in ms, null = never in this run. */
 export interface FaultRecovery {

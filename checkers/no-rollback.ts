@@ -9,12 +9,12 @@ import {
   deletedKeys,
   eventsOf,
   inRealTime,
-  MUTATIONS,
   nameOp,
   observe,
   sameValue,
   writeZxid,
 } from './observations.ts';
+import { pathsChanged } from './tree-facts.ts';
 import { isUntraceable, zabView } from './zab-view.ts';
 
 const NAME = 'no-rollback';
@@ -168,8 +168,8 @@ function finalReads(
   if (began === undefined) return 'the run had no final reads';
   const undecided = new Map<string, number>();
   for (const op of run.ops) {
-    if (op.type !== 'info' || op.key === undefined || !MUTATIONS.has(op.f)) continue;
-    undecided.set(op.key, (undecided.get(op.key) ?? 0) + 1);
+    if (op.type !== 'info') continue;
+    for (const path of pathsChanged(op)) undecided.set(path, (undecided.get(path) ?? 0) + 1);
   }
   keysGone(run.ops, began, byKey, deleted, findings);
   let unread: string | undefined;

@@ -11,7 +11,17 @@ import type { Ledger } from './session-ledger.ts';
 type Expiry = Extract<NodeEvent, { ev: 'sessionExpired' }>;
 
 /** Operations that a server must hand to its leader as writes, which hears of the session by that. */
-const TOUCHES: ReadonlySet<string> = new Set(['write', 'cas', 'create', 'create-ephemeral']);
+const TOUCHES: ReadonlySet<string> = new Set([
+  'write',
+  'cas',
+  'create',
+  'add',
+  'create-ephemeral',
+  'create-sequential',
+  'multi',
+  'burst',
+  'delete',
+]);
 
 /** Events and operations are stamped by clocks of one machine, but rounded apart, ns. */
 const ROUNDING_NS = 1e6;

@@ -8,6 +8,7 @@ import { type Findings, formatMs, nodeEventRef } from './evidence.ts';
 import { eventsOf, nameOp } from './observations.ts';
 import type { Ledger, NodeLife } from './session-ledger.ts';
 import { lifeAt } from './session-ledger.ts';
+import { pathsMade } from './tree-facts.ts';
 
 type SessionClosed = Extract<NodeEvent, { ev: 'sessionClosed' }>;
 
@@ -31,12 +32,13 @@ export function judgeObservations(run: RunRecord, ledger: Ledger, findings: Find
     findings.count(name, 0);
   }
   const closed = firstCloses(run);
+  const mixed = parentsOfPersistent(run);
   for (const op of run.ops) {
     expiryKnown(op, closed, ledger, findings);
     if (op.type !== 'ok') continue;
     servedAfterClose(op, ledger, findings);
     if (op.f === 'exists') exists(op, ledger, findings);
-    else if (op.f === 'children') children(op, ledger, findings);
+    else if (op.f === 'children') children(op, ledger, mixed, findings);
     else if (op.f === 'create-ephemeral') wasMade(op, ledger, findings);
     else if (op.f === 'close') wasClosed(op, ledger, findings);
   }
@@ -96,7 +98,18 @@ function report(
   });
 }
 
-function children(op: Op, ledger: Ledger, findings: Findings): void {
+/** Nodes below which clients tried to make persistent children: what those are is for others to judge. */
+function parentsOfPersistent({ ops }: RunRecord): Set<string> {
+  const parents = new Set<string>();
+  for (const op of ops) {
+    if (op.f === 'create-ephemeral') continue;
+    if (op.f === 'burst' && op.key !== undefined) parents.add(op.key);
+    for (const path of pathsMade(op)) parents.add(path.slice(0, path.lastIndexOf('/')));
+  }
+  return parents;
+}
+
+function children(op: Op, ledger: Ledger, mixed: ReadonlySet<string>, findings: Findings): void {
   const { key, completion } = op;
   const zxid = completion?.zxid;
   if (key === undefined || zxid === undefined) return;
@@ -105,7 +118,7 @@ function children(op: Op, ledger: Ledger, findings: Findings): void {
   for (const name of names) {
     const path = `${key}/${name}`;
     const life = lifeAt(ledger, path, zxid);
-    if (life !== undefined) continue;
+    if (life !== undefined || (mixed.has(key) && !ledger.nodes.has(path))) continue;
     if (inDoubt(ledger, path, zxid, life)) findings.count('observationsInDoubt');
     else report(op, path, zxid, 'there', ledger, life, findings);
   }

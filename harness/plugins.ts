@@ -12,10 +12,12 @@ import { partitionOne } from '../nemesis/partition-one.ts';
 import { partitionRing } from '../nemesis/partition-ring.ts';
 import { pauseLeader } from '../nemesis/pause-leader.ts';
 import { swarm } from '../nemesis/swarm.ts';
+import { bank } from '../workloads/bank.ts';
 import { ephemeral } from '../workloads/ephemeral.ts';
 import { register } from '../workloads/register.ts';
+import { sequence } from '../workloads/sequence.ts';
 
-export const workloads: readonly Workload[] = [register, ephemeral];
+export const workloads: readonly Workload[] = [register, ephemeral, bank, sequence];
 
 export const nemeses: readonly Nemesis[] = [
   none,

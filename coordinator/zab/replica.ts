@@ -384,5 +384,8 @@ export class Replica implements Consensus {
 function requestOf({ session, cxid, body }: Txn): Record<string, unknown> {
   if (session === 0) return {};
   const request = { session: session.toString(16), cxid };
-  return body.type === 'error' ? { ...request, refused: true } : request;
+  const refused =
+    body.type === 'error' ||
+    (body.type === 'multi' && body.parts.some(({ type }) => type === 'error'));
+  return refused ? { ...request, refused } : request;
 }
