@@ -82,6 +82,8 @@ export interface Preparer {
    * a child, ms; 0: for ever. `nowMs` is the wall clock.
    */
   overdue(nowMs: number, unusedMsMax: number): string[];
+  /** What `/zookeeper/config` says of the ensemble, as applied so far. */
+  configuration(): string;
 }
 
 /** The leader's session clock: who lives, since when, at which server. */

@@ -1,6 +1,6 @@
 // Jute, ZooKeeper's record encoding, as schemas: one definition gives the TypeScript type, the encoder
 // and the decoder, so the three cannot drift apart.
-import { type ByteReader, type ByteWriter, WireError } from '../../wire/bytes.ts';
+import { type ByteReader, ByteWriter, WireError } from '../../wire/bytes.ts';
 
 /** How one type is put on the wire. */
 export interface Codec<T> {
@@ -117,4 +117,11 @@ export function record<F extends AnyFields>(fields: F): Codec<{ [K in keyof F]: 
       return value as { [K in keyof F]: Infer<F[K]> };
     },
   };
+}
+
+/** The bytes of one value alone: a request's body. */
+export function encodeBody<T>(codec: Codec<T>, value: T): Buffer {
+  const writer = new ByteWriter(64);
+  codec.write(writer, value);
+  return writer.toBuffer();
 }

@@ -69,6 +69,7 @@ describe('a configuration', () => {
       commitLogCount: 500,
       extendedTypes: true,
       enforceQuota: false,
+      reaping: { checkMs: 60_000, perMinuteMax: 10_000, unusedMsMax: 0 },
     });
   });
 
@@ -138,6 +139,38 @@ describe('a configuration', () => {
     expect(config.peers.map((peer) => peer.sid)).toEqual([1, 2, 3]);
     expect(config.peers[2]).toEqual({ sid: 3, host: 'c', peerPort: 2888, electionPort: 3888 });
     expect(config.events).toBeUndefined();
+  });
+
+  it('takes the address of clients from a server line, for who asks which servers there are', () => {
+    const servers = [
+      'server.1=a:2888:3888;2182',
+      'server.2=b:2888:3888:participant;10.0.0.2:2183',
+      'server.3=c:2888:3888',
+    ];
+    const config = load([`dataDir=${dir}`, ...servers], '--myid', '2');
+    const addresses = config.peers.map(({ clientAddress }) => clientAddress);
+    expect(addresses).toEqual(['0.0.0.0:2182', '10.0.0.2:2183', undefined]);
+    expect(config.clientPort).toBe(2183);
+    const given = load([`dataDir=${dir}`, 'clientPort=9', ...servers], '--myid', '2');
+    expect(given.clientPort).toBe(9);
+  });
+
+  it('takes what decides about access lists, quotas and the end of nodes', () => {
+    const superDigest = 'super:xQJmxLMiHGwaqBvst5y6rkB6HQs=';
+    const config = load([
+      `dataDir=${dir}`,
+      `DigestAuthenticationProvider.superDigest=${superDigest}`,
+      'extendedTypesEnabled=false',
+      'enforceQuota=true',
+      'znode.container.checkIntervalMs=500',
+      'znode.container.maxPerMinute=60',
+      'znode.container.maxNeverUsedIntervalMs=9000',
+    ]);
+    expect(config).toMatchObject({ superDigest, extendedTypes: false, enforceQuota: true });
+    expect(config.reaping).toEqual({ checkMs: 500, perMinuteMax: 60, unusedMsMax: 9000 });
+    const bad = 'DigestAuthenticationProvider.superDigest=super:plain';
+    expect(() => load([`dataDir=${dir}`, bad])).toThrow(/base64 of the SHA-1/);
+    expect(() => load([`dataDir=${dir}`, 'enforceQuota=maybe'])).toThrow(/true, false/);
   });
 
   it('takes its id from the file in dataDir, and the flag before it', () => {

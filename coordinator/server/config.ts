@@ -31,6 +31,8 @@ export interface PeerConfig {
   /** Where the leader takes its learners. */
   peerPort: number;
   electionPort: number;
+  /** Where its clients find it, for `/zookeeper/config`: what follows the semicolon of its line. */
+  clientAddress?: string;
 }
 
 /** How the server reports what it does (events.ts). */
@@ -83,6 +85,8 @@ export interface ServerConfig {
   commitLogCount: number;
   /** Whether nodes may have a time to live (extendedTypesEnabled); ours is true, ZooKeeper's false. */
   extendedTypes: boolean;
+  /** How containers and nodes with a time to live are ended (znode.container.*). */
+  reaping: { checkMs: number; perMinuteMax: number; unusedMsMax: number };
   /** Whether hard limits of quotas refuse (enforceQuota); otherwise they are only logged. */
   enforceQuota: boolean;
   /** `super:` and the digest of `super:password`; absent: nobody is above access lists. */
@@ -102,8 +106,9 @@ const SID_MAX = 255;
 const DEFAULT_CLIENT_PORT = 2181;
 /** A request and its reply travel between servers in frames of at most 64 MB. */
 const FRAME_BYTES_TOP = 32 * 1024 * 1024;
-const SERVER_LINE = /^(\[[^\]]+\]|[^:[\]]+):(\d{1,5}):(\d{1,5})(?::(\w+))?$/;
-const SERVER_FORM = 'host:peerPort:electionPort[:participant]';
+const SERVER_LINE =
+  /^(\[[^\]]+\]|[^:[\]]+):(\d{1,5}):(\d{1,5})(?::(\w+))?(?:;(?:(\[[^\]]+\]|[^:[\]]+):)?(\d{1,5}))?$/;
+const SERVER_FORM = 'host:peerPort:electionPort[:participant][;[clientHost:]clientPort]';
 
 type Flags = Record<
   'config' | 'myid' | 'events' | 'event-level' | 'event-base' | 'incarnation' | 'node',
@@ -140,7 +145,7 @@ function parsePeers(properties: Properties): PeerConfig[] {
     if (match === null) {
       throw new ConfigError(`${where}: ${key}: expected ${SERVER_FORM}, got '${value}'`);
     }
-    const [, rawHost, rawPeer, rawElection, role = 'participant'] = match as unknown as string[];
+    const [, rawHost, rawPeer, rawElection, role = 'participant', clientHost, clientPort] = match;
     if (role !== 'participant') {
       const why = role === 'observer' ? 'observers are not there yet' : `'${role}' is no role`;
       throw new ConfigError(`${where}: ${key}: ${why}, expected participant`);
@@ -164,7 +169,13 @@ function parsePeers(properties: Properties): PeerConfig[] {
     if (peers.some((peer) => peer.sid === sid)) {
       throw new ConfigError(`${where}: server ${sid} is defined twice`);
     }
-    peers.push({ sid, host, peerPort, electionPort });
+    if (clientPort === undefined) {
+      peers.push({ sid, host, peerPort, electionPort });
+      continue;
+    }
+    const port = wholeNumber(`${where}: ${key} clientPort`, clientPort, 1, PORT_MAX);
+    const clientAddress = `${clientHost ?? '0.0.0.0'}:${port}`;
+    peers.push({ sid, host, peerPort, electionPort, clientAddress });
   }
   return peers.sort((a, b) => a.sid - b.sid);
 }
@@ -304,9 +315,11 @@ export function loadConfig(argv: readonly string[]): ServerConfig {
         `is ${maxSessionTimeoutMs} ms`,
     );
   }
-  const clientPort = properties.number('clientPort', DEFAULT_CLIENT_PORT, 1, PORT_MAX);
-  const clientHost = properties.text('clientPortAddress') ?? '0.0.0.0';
   const self = peers.find((peer) => peer.sid === sid);
+  const ownPort = self?.clientAddress?.replace(/^.*:/, '');
+  const defaultPort = ownPort === undefined ? DEFAULT_CLIENT_PORT : Number(ownPort);
+  const clientPort = properties.number('clientPort', defaultPort, 1, PORT_MAX);
+  const clientHost = properties.text('clientPortAddress') ?? '0.0.0.0';
   if (self !== undefined && [self.peerPort, self.electionPort].includes(clientPort)) {
     throw new ConfigError(`${flags.config}: clientPort ${clientPort} is also in server.${sid}`);
   }
@@ -335,6 +348,11 @@ export function loadConfig(argv: readonly string[]): ServerConfig {
     commitLogCount: number('commitLogCount', 500, 1),
     ...optional(properties, clientHost),
     extendedTypes: readFlag(properties, 'extendedTypesEnabled', true),
+    reaping: {
+      checkMs: number('znode.container.checkIntervalMs', 60_000, 1),
+      perMinuteMax: number('znode.container.maxPerMinute', 10_000, 1),
+      unusedMsMax: number('znode.container.maxNeverUsedIntervalMs', 0, 0),
+    },
     enforceQuota: readFlag(properties, 'enforceQuota', false),
     ...(superDigest === undefined ? {} : { superDigest }),
     ...(events === undefined ? {} : { events }),

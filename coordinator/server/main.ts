@@ -53,6 +53,7 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
     config: {
       sid: config.sid,
       peers: config.peers,
+      reaping: config.reaping,
       tickMs: config.tickTimeMs,
       initLimit: config.initLimit,
       syncLimit: config.syncLimit,

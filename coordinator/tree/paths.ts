@@ -1,11 +1,14 @@
 // What a znode's path may look like and how it divides into parent and name. One place, because the
 // preparer, the tree and the snapshot must agree on it to the character.
 
+/** Where the ensemble is written down. */
+export const CONFIG_PATH = '/zookeeper/config';
+
 /** Paths that cannot be deleted. Source: DataTree.isSpecialPath. */
 export const SPECIAL_PATHS: readonly string[] = [
   '/',
   '/zookeeper',
-  '/zookeeper/config',
+  CONFIG_PATH,
   '/zookeeper/quota',
 ];
 

@@ -20,7 +20,7 @@ import { accessList, allows, fixAcl, NOBODY } from './acls.ts';
 import type { DataTree } from './data-tree.ts';
 import { CONTAINER, isTtl, ownerOfTtl } from './lifetimes.ts';
 import { Overlay, type PendingNode } from './overlay.ts';
-import { isValidPath, parentOf, SPECIAL_PATHS, sequenceSuffix } from './paths.ts';
+import { CONFIG_PATH, isValidPath, parentOf, SPECIAL_PATHS, sequenceSuffix } from './paths.ts';
 import { QuotaWatch } from './quota-watch.ts';
 import { StateError } from './tree-state.ts';
 import type { NodeView } from './znode.ts';
@@ -28,8 +28,11 @@ import type { NodeView } from './znode.ts';
 /** Body of a createSession request, as the client's server sends it. */
 export const CreateSessionRequest = record({ timeoutMs: int, password: buffer });
 
-/** Body of the leader's own deleteContainer request. */
-export const DeleteContainerRequest = record({ path: text });
+/**
+ * What only the leader itself may ask, of no session: to end a node (its body is the path), and to write
+ * down the ensemble (its body is the text).
+ */
+const LEADERS_OWN: ReadonlySet<number> = new Set([Op.deleteContainer, Op.reconfig]);
 
 /** The largest session password accepted, in bytes; ours have 16. */
 const PASSWORD_BYTES_MAX = 64;
@@ -150,11 +153,16 @@ export class TxnPreparer implements Preparer {
     return paths.filter((path) => !this.#overlay.isPending(path));
   }
 
+  configuration(): string {
+    return this.#tree.configuration();
+  }
+
   #decide(request: ClientRequest, zxid: Zxid): Decision {
     const { op, session, body, identities = NOBODY } = request;
     const asker: Asker = { session, identities, zxid };
-    const isLeaders = op === Op.createSession || (op === Op.deleteContainer && session === 0);
-    if (!isLeaders && !this.#overlay.isOpen(session)) return ErrorCode.SessionExpired;
+    const isLeaders = session === 0 && LEADERS_OWN.has(op);
+    if (!isLeaders && op !== Op.createSession && !this.#overlay.isOpen(session))
+      return ErrorCode.SessionExpired;
     if (body.length > FRAME_BYTES_MAX) return ErrorCode.BadArguments;
     const reader = new ByteReader(body);
     try {
@@ -183,7 +191,10 @@ export class TxnPreparer implements Preparer {
           return this.#closeSession(session, zxid);
         case Op.deleteContainer:
           if (!isLeaders) return ErrorCode.Unimplemented;
-          return this.#deleteContainer(DeleteContainerRequest.read(reader).path, zxid);
+          return this.#deleteContainer(text.read(reader), zxid);
+        case Op.reconfig:
+          if (!isLeaders) return ErrorCode.Unimplemented;
+          return this.#configure(Buffer.from(text.read(reader)), zxid);
         default:
           return ErrorCode.Unimplemented;
       }
@@ -257,6 +268,16 @@ export class TxnPreparer implements Preparer {
     if (node.numChildren > 0) return ErrorCode.NotEmpty;
     if (node.ephemeralOwner >= 0) return ErrorCode.BadVersion;
     return { type: 'delete', path, parentCversion: this.#remove(path, node, parent, zxid) };
+  }
+
+  /** As ZooKeeper has it, the version is always -1: what counts is the one in the text. */
+  #configure(data: Buffer, zxid: Zxid): Decision {
+    const node = this.#overlay.node(CONFIG_PATH);
+    if (node === undefined) throw new StateError(`expected a node ${CONFIG_PATH}, found none`);
+    const version = -1;
+    const dataLength = data.length;
+    this.#overlay.put({ ...after(node, CONFIG_PATH, zxid), version, dataLength });
+    return { type: 'setData', path: CONFIG_PATH, data, version };
   }
 
   /** Takes a node out of the future tree; returns its parent's count of creations. */

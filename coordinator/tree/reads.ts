@@ -11,6 +11,7 @@ import type {
 } from '../protocol/records.ts';
 import { allows, NOBODY, withoutDigests } from './acls.ts';
 import { ttlOf } from './lifetimes.ts';
+import { CONFIG_PATH } from './paths.ts';
 import { limitsPath, type Quota, QuotaValues, statsPath } from './quotas.ts';
 import type { TreeState } from './tree-state.ts';
 import { type Watcher, Watches, watcherEvent } from './watches.ts';
@@ -72,6 +73,11 @@ export abstract class TreeReads {
       if (isOver) found.push(path);
     }
     return found;
+  }
+
+  /** What `/zookeeper/config` says. */
+  configuration(): string {
+    return this.current().nodes.get(CONFIG_PATH)?.data?.toString() ?? '';
   }
 
   /** The quota that a change of the path counts for, as applied so far. */

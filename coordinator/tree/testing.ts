@@ -3,7 +3,7 @@
 import { ByteWriter } from '../../wire/bytes.ts';
 import type { ApplyResult, ClientRequest, Identity } from '../contract.ts';
 import { CreateFlag, Op } from '../protocol/codes.ts';
-import type { Codec } from '../protocol/jute.ts';
+import { type Codec, text } from '../protocol/jute.ts';
 import { type MultiOp, MultiRequest } from '../protocol/multi.ts';
 import {
   type Acl,
@@ -18,12 +18,7 @@ import {
 import { openTxn, sealTxn, type TxnBody, type TxnRecord } from '../txn.ts';
 import { makeZxid, type Zxid } from '../zxid.ts';
 import { DataTree } from './data-tree.ts';
-import {
-  CreateSessionRequest,
-  DeleteContainerRequest,
-  type PreparerOptions,
-  TxnPreparer,
-} from './preparer.ts';
+import { CreateSessionRequest, type PreparerOptions, TxnPreparer } from './preparer.ts';
 
 /** Bytes of a request body. */
 export function encode<T>(codec: Codec<T>, value: T): Buffer {
@@ -109,7 +104,7 @@ export const ask = {
   }),
   deleteContainer: (path: string): Ask => ({
     op: Op.deleteContainer,
-    body: encode(DeleteContainerRequest, { path }),
+    body: encode(text, path),
   }),
   delete: (path: string, version = -1): Ask => ({
     op: Op.delete,
@@ -127,6 +122,10 @@ export const ask = {
   createSession: (timeoutMs = 1000): Ask => ({
     op: Op.createSession,
     body: encode(CreateSessionRequest, { timeoutMs, password: Buffer.alloc(16, 7) }),
+  }),
+  configure: (description: string): Ask => ({
+    op: Op.reconfig,
+    body: encode(text, description),
   }),
   closeSession: (): Ask => ({ op: Op.closeSession, body: Buffer.alloc(0) }),
 };

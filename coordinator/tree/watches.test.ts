@@ -191,4 +191,113 @@ describe('watches', () => {
     leader.run(ask.setData('/children', 'x'), session);
     expect(ear.heard).toEqual(['created /m', 'childrenChanged /data', 'dataChanged /children']);
   });
+
+  it.each([
+    ['persistent', ask.setData('/a', 'x'), ['dataChanged /a']],
+    ['persistent', ask.create('/a/c'), ['childrenChanged /a']],
+    ['persistent', ask.delete('/a/b'), ['childrenChanged /a']],
+    ['persistent', ask.setData('/a/b', 'x'), []],
+    ['recursive', ask.setData('/a', 'x'), ['dataChanged /a']],
+    ['recursive', ask.create('/a/c'), ['created /a/c']],
+    ['recursive', ask.setData('/a/b', 'x'), ['dataChanged /a/b']],
+    ['recursive', ask.delete('/a/b'), ['deleted /a/b']],
+    ['recursive', ask.create('/n'), []],
+  ] as const)('that last, %s: tell each time', (mode, change, expected) => {
+    const { leader, session } = leaderWithNodes();
+    const ear = new Ear();
+    leader.tree.watches.addLasting(mode, '/a', ear);
+    leader.run(change, session);
+    expect(ear.heard).toEqual(expected);
+    expect(leader.tree.watches.size).toBe(2);
+    ear.heard.length = 0;
+    leader.run(ask.setData('/a', 'again'), session);
+    expect(ear.heard).toEqual(['dataChanged /a']);
+  });
+
+  it('that last tell of a deletion once, and of what is created in its place', () => {
+    const { leader, session } = leaderWithNodes();
+    for (const mode of ['persistent', 'recursive'] as const) {
+      const ear = new Ear();
+      leader.tree.watches.addLasting(mode, '/a/b', ear);
+      leader.run(ask.delete('/a/b'), session);
+      leader.run(ask.create('/a/b'), session);
+      expect(ear.heard).toEqual(['deleted /a/b', 'created /a/b']);
+      leader.tree.watches.removeWatcher(ear);
+    }
+    const everything = new Ear();
+    leader.tree.watches.addLasting('recursive', '/', everything);
+    leader.run(ask.multi(part.create('/x'), part.create('/x/y'), part.delete('/a/b')), session);
+    expect(everything.heard).toEqual(['created /x', 'created /x/y', 'deleted /a/b']);
+  });
+
+  it('of several modes on one path are told once, and only the standard one is spent', () => {
+    const { leader, session } = leaderWithNodes();
+    const { watches } = leader.tree;
+    const ear = new Ear();
+    for (const mode of ['persistent', 'recursive'] as const) watches.addLasting(mode, '/a', ear);
+    leader.tree.getData('/a', ear);
+    leader.run(ask.setData('/a', 'x'), session);
+    leader.run(ask.setData('/a', 'y'), session);
+    leader.run(ask.create('/a/c'), session);
+    expect(ear.heard).toEqual([
+      'dataChanged /a',
+      'dataChanged /a',
+      'created /a/c',
+      'childrenChanged /a',
+    ]);
+    expect(watches.remove('data', '/a', ear)).toBe(true);
+    ear.heard.length = 0;
+    leader.run(ask.setData('/a', 'z'), session);
+    leader.run(ask.create('/a/d'), session);
+    expect(ear.heard).toEqual(['childrenChanged /a']);
+    watches.removeWatcher(ear);
+    expect([watches.size, watches.pathCount, watches.watcherCount]).toEqual([0, 0, 0]);
+  });
+
+  it('cover a path by a watch on it or a recursive one above', () => {
+    const { leader } = leaderWithNodes();
+    const { watches } = leader.tree;
+    const [one, two] = [new Ear(), new Ear()];
+    watches.add('data', '/a', one);
+    watches.addLasting('recursive', '/x', one);
+    watches.addLasting('persistent', '/y', one);
+    const covered = (path: string, ear = one) =>
+      (['data', 'children'] as const).filter((kind) => watches.covers(kind, path, ear));
+    expect(covered('/a')).toEqual(['data']);
+    expect(covered('/a/b')).toEqual([]);
+    expect(covered('/x')).toEqual(['data', 'children']);
+    expect(covered('/x/deep/down')).toEqual(['data', 'children']);
+    expect(covered('/y/z')).toEqual([]);
+    expect(covered('/')).toEqual([]);
+    expect(covered('/a', two)).toEqual([]);
+    watches.remove('data', '/x', one);
+    expect(covered('/x/deep/down')).toEqual(['children']);
+  });
+
+  it('come back by setWatches2, lasting ones without what was missed', () => {
+    const { leader, session } = leaderWithNodes();
+    const relativeZxid = leader.tree.lastApplied;
+    leader.run(ask.setData('/a', 'x'), session);
+    const ear = new Ear();
+    const lists = { dataWatches: ['/a'], existWatches: [], childWatches: [] };
+    const lasting = { persistentWatches: ['/a'], persistentRecursiveWatches: ['/a/b', '/gone'] };
+    const missed = leader.tree.setWatches({ relativeZxid, ...lists, ...lasting }, ear);
+    expect(missed.map(told)).toEqual(['dataChanged /a']);
+    leader.run(ask.create('/a/b/c'), session);
+    leader.run(ask.setData('/a', 'y'), session);
+    leader.run(ask.create('/gone'), session);
+    expect(ear.heard).toEqual(['created /a/b/c', 'dataChanged /a', 'created /gone']);
+  });
+
+  it('are told with the access list of the node concerned', () => {
+    const { leader, session } = leaderWithNodes();
+    const perms: (number | undefined)[] = [];
+    const ear: Watcher = { notify: (_, __, acl) => void perms.push(acl?.worldPerms) };
+    const acl = [{ perms: 4, scheme: 'world', id: 'anyone' }];
+    leader.tree.watches.addLasting('recursive', '/', ear);
+    leader.tree.watches.addLasting('persistent', '/a', ear);
+    leader.run(ask.create('/a/c', '', { acl }), session);
+    leader.run(ask.delete('/a/c'), session);
+    expect(perms).toEqual([4, 31, 4, 31]);
+  });
 });

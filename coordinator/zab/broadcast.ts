@@ -7,6 +7,7 @@ import { atTurnEnd } from '../turn.ts';
 import { hashHex, sealTxn, type TxnBody, type TxnRecord } from '../txn.ts';
 import { COUNTER_MAX, epochOf, makeZxid, type Zxid } from '../zxid.ts';
 import { quorumOf, type TenureContext } from './context.ts';
+import { DEFAULT_REAP_LIMITS, describing, Reaper } from './housekeeping.ts';
 import type { LearnerHandle } from './leader.ts';
 import { encodeMessage, LEADER_MESSAGES } from './messages.ts';
 
@@ -38,7 +39,9 @@ export class Broadcast {
   #pendingSyncs: PendingSync[] = [];
   #round: ConfirmationRound | undefined;
   #rounds = 0;
-  #expiries = 0;
+  /** Numbers the leader's own requests, downwards: a front's go up. */
+  #own = 0;
+  readonly #reaper: Reaper;
   #stopped = false;
 
   constructor(context: TenureContext, learners: () => Iterable<LearnerHandle>) {
@@ -46,6 +49,8 @@ export class Broadcast {
     this.#learners = learners;
     this.#preparer = context.makePreparer();
     this.#sessions = context.makeSessionTracker();
+    const limits = context.config.reaping ?? DEFAULT_REAP_LIMITS;
+    this.#reaper = new Reaper(limits, this.#preparer, context.nowMs());
   }
 
   get committed(): Zxid {
@@ -65,6 +70,14 @@ export class Broadcast {
     const now = nowMs();
     for (const { id, timeoutMs } of tree.sessions()) this.#sessions.track(id, timeoutMs, now);
     this.#startRound();
+    const description = describing(this.#context.config.peers, this.#preparer);
+    if (description !== undefined) this.#submitOwn(description);
+  }
+
+  #submitOwn({ op, body }: Pick<ClientRequest, 'op' | 'body'>, session = 0): void {
+    this.#own += 1;
+    const { sid: origin } = this.#context.config;
+    this.submit({ origin, request: -this.#own, session, cxid: OWN_CXID, op, body });
   }
 
   /** Gives the request its place in the order. Its proposal leaves at the end of this turn. */
@@ -73,7 +86,7 @@ export class Broadcast {
     const { session } = request;
     if (session !== 0) this.touch(session);
     const owner = this.#sessions.owner(session);
-    const moved = owner !== undefined && owner !== request.origin && request.cxid !== EXPIRY_CXID;
+    const moved = owner !== undefined && owner !== request.origin && request.cxid !== OWN_CXID;
     if (this.#counter >= COUNTER_MAX) {
       this.#context.leave('the counter of this epoch is used up');
       return;
@@ -244,24 +257,21 @@ export class Broadcast {
     this.#sessions.touch(session, this.#context.nowMs());
   }
 
+  /** Proposes the end of containers and nodes whose time is over. */
+  reap(nowMs: number): void {
+    for (const each of this.#reaper.due(nowMs, this.#context.wallMs())) this.#submitOwn(each);
+  }
+
   /** Proposes the close of every session whose time is over. */
   expireSessions(nowMs: number): void {
-    const { config, events } = this.#context;
+    const { events } = this.#context;
     for (const { id, silentMs, timeoutMs } of this.#sessions.expired(nowMs)) {
       const session = id.toString(16);
       events.emit({ ev: 'sessionExpired', session, silentMs: Math.round(silentMs), timeoutMs });
-      this.#expiries += 1;
-      this.submit({
-        origin: config.sid,
-        request: -this.#expiries,
-        session: id,
-        cxid: EXPIRY_CXID,
-        op: Op.closeSession,
-        body: Buffer.alloc(0),
-      });
+      this.#submitOwn({ op: Op.closeSession, body: Buffer.alloc(0) }, id);
     }
   }
 }
 
-/** The cxid of the leader's own request to close an expired session. */
-const EXPIRY_CXID = -1;
+/** The cxid of the leader's own requests: to close an expired session, and housekeeping.ts. */
+const OWN_CXID = -1;

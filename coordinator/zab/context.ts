@@ -3,6 +3,7 @@
 import type { EventSink, Front, Preparer, SessionTracker, StateMachine } from '../contract.ts';
 import type { TxnRecord } from '../txn.ts';
 import type { Zxid } from '../zxid.ts';
+import type { ReapLimits } from './housekeeping.ts';
 import type { RecentLog } from './recent-log.ts';
 
 /** The transaction log as consensus uses it (storage/txn-log.ts). */
@@ -41,6 +42,8 @@ export interface Peer {
   host: string;
   peerPort: number;
   electionPort: number;
+  /** Where its clients find it, `host:port`, if that is told. */
+  clientAddress?: string;
 }
 
 export interface ZabConfig {
@@ -51,6 +54,8 @@ export interface ZabConfig {
   initLimit: number;
   /** Ticks of silence after which leader and learner let go of each other. */
   syncLimit: number;
+  /** How nodes are ended that no session owns; default ZooKeeper's. */
+  reaping?: ReapLimits;
 }
 
 export interface TenureContext {

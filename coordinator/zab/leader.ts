@@ -311,6 +311,7 @@ export class Leader {
     if (!this.established) return;
     // After a pause the touches of living sessions still wait unread in the sockets.
     if (sinceMs <= config.tickMs * 2) this.#broadcast.expireSessions(now);
+    this.#broadcast.reap(now);
     events.flush();
   }
 

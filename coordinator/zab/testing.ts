@@ -114,7 +114,14 @@ export class TestEnsemble {
     if (disk.snapshot !== null) tree.load(disk.snapshot.chunks);
     const snapshotZxid = disk.snapshot?.zxid ?? 0;
     const replica = new Replica({
-      config: { sid, peers: this.#peers, tickMs: TICK_MS, initLimit: 20, syncLimit: 8 },
+      config: {
+        sid,
+        peers: this.#peers,
+        tickMs: TICK_MS,
+        initLimit: 20,
+        syncLimit: 8,
+        reaping: { checkMs: TICK_MS, perMinuteMax: 100_000, unusedMsMax: 0 },
+      },
       host: '127.0.0.1',
       events: { detailed: true, emit: (event) => events.push(event), flush() {} },
       tree,
