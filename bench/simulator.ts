@@ -1,5 +1,5 @@
-// How fast the simulator is: messages of an echo a second, and how much faster than the clock three
-// servers run under 200 operations a second. Run with `node bench/simulator.ts`; each round in a fresh
+// How fast the simulator is: messages of an echo a second, how much faster than the clock three servers
+// run under 200 operations a second, and what a swarm seed costs with its judging. Run with `node bench/simulator.ts`; each round in a fresh
 // process, since one round's memory and compiled code must not help the next.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { simulateRun } from '../harness/clusters/sim/run.ts';
 import { TIMING } from '../harness/interpreter.ts';
 import { registry } from '../harness/registry.ts';
+import { drawSwarm } from '../harness/swarm/draw.ts';
+import { runSeed } from '../harness/swarm/seed.ts';
 import type { RunConfig } from '../history/run-record.ts';
 import { loadProgram, simulate } from '../simulator/index.ts';
 
@@ -17,9 +19,11 @@ const ECHOES = 200_000;
 const LOAD_MS = 60_000;
 const OPS_PER_SECOND = 200;
 const WANTED_RATIO = 20;
+/** Swarm seeds of one round, in one process as a worker of the swarm runs them. */
+const SEEDS = [1, 2, 3, 4, 5];
 
 interface Round {
-  /** Messages, or virtual ms. */
+  /** Messages, virtual ms, or seeds. */
   work: number;
   wallMs: number;
   /** CPU time of this process, all threads, ms. */
@@ -85,7 +89,25 @@ async function coordinator(directory: string): Promise<Pick<Round, 'work' | 'eve
   return { work: run.virtualMs, hash: run.trace.hash, events: run.trace.events };
 }
 
-const MEASURES = { echo, coordinator };
+/** Swarm seeds, run and judged. */
+async function swarm(): Promise<Pick<Round, 'work' | 'events' | 'hash'>> {
+  const hashes: string[] = [];
+  let events = 0;
+  for (const seed of SEEDS) {
+    const result = await runSeed(drawSwarm(seed));
+    if (result.outcome !== 'valid') {
+      const why = [...result.errors, ...result.findings.map((finding) => finding.why)];
+      throw new Error(
+        `expected seed ${seed} to be valid, got ${result.outcome}: ${why.join('; ')}`,
+      );
+    }
+    hashes.push(result.trace);
+    events += result.events;
+  }
+  return { work: SEEDS.length, events, hash: hashes.join(' ') };
+}
+
+const MEASURES = { echo, coordinator, swarm };
 type Measure = keyof typeof MEASURES;
 
 async function round(measure: Measure): Promise<Round> {
@@ -131,7 +153,7 @@ function rounds(measure: Measure): Round[] {
 }
 
 const [chosen] = process.argv.slice(2);
-if (chosen === 'echo' || chosen === 'coordinator') {
+if (chosen === 'echo' || chosen === 'coordinator' || chosen === 'swarm') {
   console.log(JSON.stringify(await round(chosen)));
 } else {
   const messages = median(rounds('echo').map(({ work, wallMs }) => (work / wallMs) * 1000));
@@ -144,6 +166,13 @@ if (chosen === 'echo' || chosen === 'coordinator') {
   console.log(
     `median: ${ratio.toFixed(1)} virtual s in a second, ${cpuRatio.toFixed(1)} in a second of CPU ` +
       `(wanted: at least ${WANTED_RATIO}); at most ${Math.round(rss)} MB, heap ${Math.round(heap)} MB`,
+  );
+  const swarms = rounds('swarm');
+  const seedMs = median(swarms.map(({ work, cpuMs }) => cpuMs / work));
+  const swarmRss = median(swarms.map(({ rssMaxMb }) => rssMaxMb));
+  console.log(
+    `median: ${(seedMs / 1000).toFixed(1)} s of CPU a swarm seed, judged; after ${SEEDS.length} of them ` +
+      `at most ${Math.round(swarmRss)} MB`,
   );
   process.exitCode = ratio >= WANTED_RATIO ? 0 : 1;
 }
