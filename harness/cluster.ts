@@ -1,6 +1,6 @@
 // What a cluster driver offers: nodes that boot, break and heal. Docker, local processes and the
 // simulator implement this one interface; everything above it is the same in all three.
-import type { Fault, FaultKind, Verification } from '../history/fault.ts';
+import type { Capability, Fault, Verification } from '../history/fault.ts';
 
 /** How one node is deployed. Paths are functions of the node's directory, which each driver places. */
 export interface NodeSpec {
@@ -46,7 +46,7 @@ export interface ClusterOptions {
 export interface Cluster extends AsyncDisposable {
   readonly kind: 'docker' | 'local' | 'sim';
   readonly nodes: readonly string[];
-  readonly supports: ReadonlySet<FaultKind>;
+  readonly supports: ReadonlySet<Capability>;
   /** Where the harness reaches a node's published port. Fixed for the whole run. */
   address(node: string, port: string): { host: string; port: number };
   /** Directory of the node on the host: its files, log and data. */
@@ -68,8 +68,8 @@ export interface Cluster extends AsyncDisposable {
 export interface ClusterDriver {
   readonly kind: 'docker' | 'local' | 'sim';
   readonly description: string;
-  /** Fault kinds it offers on this machine. */
-  readonly supports: ReadonlySet<FaultKind>;
+  /** Faults it offers on this machine. */
+  readonly supports: ReadonlySet<Capability>;
   /** Whether it can work here; if not, why, and what to do. */
   available(): Promise<{ ok: true } | { ok: false; reason: string; remedy: string }>;
   /** Creates network, holders and directories and starts no node yet. */

@@ -2,6 +2,7 @@
 // simulator, where nothing that touches the world may be imported.
 
 import type { Nemesis, Workload } from '../history/plugin.ts';
+import { amn } from '../nemesis/amn.ts';
 import { killAll } from '../nemesis/kill-all.ts';
 import { killLeader } from '../nemesis/kill-leader.ts';
 import { killRandom } from '../nemesis/kill-random.ts';
@@ -29,5 +30,6 @@ export const nemeses: readonly Nemesis[] = [
   killRandom,
   killAll,
   pauseLeader,
+  amn,
   swarm,
 ];

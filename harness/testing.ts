@@ -3,7 +3,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { repeat, steps, untilOk } from '../history/combinators.ts';
-import { describeFault, type Fault, type FaultKind, type Verification } from '../history/fault.ts';
+import { type Capability, describeFault, type Fault, type Verification } from '../history/fault.ts';
 import type { ClusterView, OpStep, Plan } from '../history/plan.ts';
 import type {
   Nemesis,
@@ -41,7 +41,7 @@ export interface MemoryQuirks {
 export class MemoryCluster implements Cluster {
   readonly kind = 'local' as const;
   readonly nodes: readonly string[];
-  readonly supports: ReadonlySet<FaultKind> = new Set(['cut', 'kill', 'pause']);
+  readonly supports: ReadonlySet<Capability> = new Set(['cut', 'kill', 'pause']);
   readonly registers = new Map<string, number>();
   readonly quirks: MemoryQuirks;
   /** What was done to it, in order: `inject …`, `heal …`, `start …`, `close`. */

@@ -41,18 +41,41 @@ export interface ThrottleFault {
   links: Link[];
   bytesPerSecond: number;
 }
-/** The nodes' clocks jump by `offsetMs` and then run at `rate` (1 is true time). */
+/** The nodes' wall clocks jump by `offsetMs`; then both their clocks run at `rate` (1 is true time). */
 export interface SkewFault {
   kind: 'skew';
   nodes: string[];
   offsetMs: number;
   rate: number;
 }
+/**
+ * What a disk does to its node. `power-loss`: the node dies, and of what was not synced a random part is
+ * gone, the last write torn perhaps; healing starts it. All others strike the node's data directory while
+ * they last, and healing starts the node again if it gave up because of them. `eio`: reads, writes, syncs
+ * and changes of names fail. `enospc`: writes and new files fail. `slow-fsync`: every sync takes `delayMs`
+ * longer. `rotten-read`, `misdirected-read`: what is read has flipped bits or is another part of the file,
+ * while the disk keeps the right bytes; the node is started again under it, since that is when it reads.
+ */
+export const DISK_EFFECTS = [
+  'power-loss',
+  'eio',
+  'enospc',
+  'slow-fsync',
+  'rotten-read',
+  'misdirected-read',
+] as const;
+
+export type DiskEffect = (typeof DISK_EFFECTS)[number];
+
 /** Disk damage on the nodes. */
 export interface DiskFault {
   kind: 'disk';
   nodes: string[];
-  effect: 'power-loss' | 'torn-tail' | 'eio' | 'enospc' | 'slow-fsync' | 'bit-rot';
+  effect: DiskEffect;
+  /** Share of the operations that are struck, 0 to 1; all when left out. Not for power-loss. */
+  probability?: number;
+  /** slow-fsync only. */
+  delayMs?: number;
 }
 
 /** The nodes die inside one of their next system calls, which does not return; healing starts them. */
@@ -79,6 +102,14 @@ export type Fault =
   | CrashFault;
 
 export type FaultKind = Fault['kind'];
+
+/** What a cluster may be able to do: a kind of fault, and of disk faults each effect by itself. */
+export type Capability = Exclude<FaultKind, 'disk'> | `disk:${DiskEffect}`;
+
+/** The capability that a fault needs. */
+export function capabilityOf(fault: Fault): Capability {
+  return fault.kind === 'disk' ? `disk:${fault.effect}` : fault.kind;
+}
 
 /** Independent evidence that a fault or its heal took effect. */
 export interface Verification {

@@ -1,7 +1,7 @@
 // What a nemesis file and a workload file export. Both are pure plans over data plus, for a workload,
 // a client; so one file serves containers, local processes and the simulator.
 import type { Event } from './event.ts';
-import type { FaultKind } from './fault.ts';
+import type { Capability } from './fault.ts';
 import type { OpStep, Plan } from './plan.ts';
 import type { Random } from './random.ts';
 import type { Checker } from './run-record.ts';
@@ -21,8 +21,8 @@ export interface NemesisContext {
 export interface Nemesis {
   name: string;
   description: string;
-  /** Kinds of fault it injects; a cluster that lacks one refuses it before boot. */
-  needs: readonly FaultKind[];
+  /** What it injects; a cluster that lacks one of these refuses it before boot. */
+  needs: readonly Capability[];
   /** The least number of nodes it makes sense with. */
   nodesMin: number;
   plan(context: NemesisContext): Plan;

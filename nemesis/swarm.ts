@@ -1,27 +1,49 @@
 // Faults of every kind the cluster knows, in a mix, rhythm and choice of victims drawn from the seed: some
 // seeds do one thing only, some do everything at once. The rounds are plain data, so a failing run can be
 // shrunk by leaving rounds out.
-import { type Fault, type FaultKind, linksBetween } from '../history/fault.ts';
+import {
+  DISK_EFFECTS,
+  type DiskEffect,
+  type Fault,
+  type FaultKind,
+  linksBetween,
+} from '../history/fault.ts';
 import type { Completion, Plan, Step } from '../history/plan.ts';
 import type { Nemesis } from '../history/plugin.ts';
 import type { Random } from '../history/random.ts';
+import { amnesia, castAmnesia } from './amn.ts';
 
 /** Who is struck: roles are looked up when the round begins. */
 export type Victims = 'leader' | 'follower' | 'one' | 'minority' | 'majority' | 'all';
+
+/** Which links of the victims are slow: both ways, or what they send or hear; default all there are. */
+export type Reach = 'both' | 'out' | 'in';
 
 /** One round: wait, strike, hold, heal. Rounds may overlap when `holdMs` outlasts the next wait. */
 export interface Round {
   waitMs: number;
   holdMs: number;
-  kind: 'isolate' | 'one-way' | 'ring' | Exclude<FaultKind, 'cut' | 'throttle'>;
+  kind: 'isolate' | 'one-way' | 'ring' | 'amn' | Exclude<FaultKind, 'cut' | 'throttle'>;
   victims: Victims;
-  /** Draws the victims among equals, and the call of a crash. */
+  /** Draws the victims among equals. Even: the next round waits for this one. */
   draw: number;
-  /** slow: delay in ms; lose: probability; skew: offset in ms; crash: the call. */
-  amount: number;
-  /** crash: names of the calls; with `power` it is a power loss. */
-  match: string;
-  power: boolean;
+  /**
+   * slow: delay in ms; lose: probability; skew: offset in ms; crash: the call; disk slow-fsync: delay in
+   * ms; amn: how long is written before the power loss, ms.
+   */
+  amount?: number;
+  /** slow. */
+  reach?: Reach;
+  /** skew: default 1. */
+  rate?: number;
+  /** disk: default power-loss. */
+  effect?: DiskEffect;
+  /** disk: share of the operations struck, default all. */
+  probability?: number;
+  /** crash: names of the calls. */
+  match?: string;
+  /** crash: a power loss instead of a kill. */
+  power?: boolean;
 }
 
 const KINDS: readonly Round['kind'][] = [
@@ -33,10 +55,15 @@ const KINDS: readonly Round['kind'][] = [
   'kill',
   'pause',
   'slow',
+  'slow',
   'lose',
+  'skew',
+  'disk',
+  'disk',
   'disk',
   'crash',
   'crash',
+  'amn',
 ];
 const VICTIMS: readonly Victims[] = [
   'leader',
@@ -53,23 +80,66 @@ const CRASH_CALLS = ['fs.', 'fs.', 'fs.write', 'fs.fdatasync', 'fs.fsync', 'fs.r
 /** The last part of the phase is left to the last heals. */
 const TAIL_MS = 3_000;
 
+/** Damage that a disk goes on with strikes few: a quorum without disks serves nobody. */
+const DAMAGED: readonly Victims[] = ['leader', 'follower', 'one', 'minority'];
+const EFFECTS: readonly DiskEffect[] = [
+  'power-loss',
+  'power-loss',
+  'power-loss',
+  'eio',
+  'eio',
+  'enospc',
+  'slow-fsync',
+  'rotten-read',
+  'misdirected-read',
+];
+const SKEWS_MS = [50, 500, 5_000, 60_000, 600_000];
+const RATES = [1, 1, 0.9, 0.97, 1.03, 1.1];
+
+type Details = Partial<Round>;
+
+/** What only some kinds have, drawn. */
+const DETAILS: Partial<Record<Round['kind'], (random: Random) => Details>> = {
+  slow: (random) =>
+    random.bool(0.5)
+      ? { amount: random.pick([5, 20, 80, 300]) }
+      : {
+          amount: random.pick([50, 300, 1_000, 4_000]),
+          reach: random.pick(['both', 'out', 'in'] as const),
+        },
+  lose: (random) => ({ amount: random.pick([0.05, 0.2, 0.5]) }),
+  skew: (random) => ({
+    amount: random.pick(SKEWS_MS) * random.pick([1, -1]),
+    rate: random.pick(RATES),
+  }),
+  disk: (random) => {
+    const effect = random.pick(EFFECTS);
+    if (effect === 'power-loss') return { effect };
+    const details: Details = { effect, victims: random.pick(DAMAGED) };
+    if (effect === 'slow-fsync') details.amount = random.pick([5, 50, 300, 1_500]);
+    else details.probability = random.pick([1, 0.3, 0.05, 0.01]);
+    return details;
+  },
+  crash: (random) => ({
+    amount: random.pick([1, 2, 3, 5, 8, 13, 21, 60]),
+    match: random.pick(CRASH_CALLS),
+    power: random.bool(0.4),
+  }),
+  amn: (random) => ({ amount: random.int(200, 1_200), holdMs: random.int(3_000, 6_000) }),
+};
+
 function drawRound(random: Random, kinds: readonly Round['kind'][], fast: boolean): Round {
   const kind = random.pick(kinds);
   const short = random.bool(0.4);
-  const amounts: Partial<Record<Round['kind'], () => number>> = {
-    slow: () => random.pick([5, 20, 80, 300]),
-    lose: () => random.pick([0.05, 0.2, 0.5]),
-    crash: () => random.pick([1, 2, 3, 5, 8, 13, 21, 60]),
-  };
+  const drawn = random.u32();
   return {
     waitMs: fast ? random.int(50, 900) : random.int(300, 4_000),
     holdMs: short ? random.int(30, 700) : random.int(700, 5_000),
     kind,
     victims: random.pick(VICTIMS),
-    draw: random.u32(),
-    amount: amounts[kind]?.() ?? 0,
-    match: random.pick(CRASH_CALLS),
-    power: random.bool(0.4),
+    // Nothing may strike while roles are played.
+    draw: kind === 'amn' ? drawn - (drawn % 2) : drawn,
+    ...DETAILS[kind]?.(random),
   };
 }
 
@@ -133,21 +203,37 @@ function faultOf(round: Round, nodes: readonly string[], victims: string[]): Fau
       const [a, b] = [victims[0] as string, others[0] ?? (nodes[1] as string)];
       return a === b ? undefined : { kind: 'cut', links: linksBetween([a], [b]) };
     }
-    case 'slow':
-      return { kind: 'slow', links: all, delayMs: round.amount, jitterMs: 0 };
-    case 'lose':
-      return { kind: 'lose', links: all, probability: round.amount };
-    case 'skew':
-      return { kind: 'skew', nodes: victims, offsetMs: round.amount, rate: 1 };
-    case 'disk':
-      return { kind: 'disk', nodes: victims, effect: 'power-loss' };
-    case 'crash': {
-      const how = round.power ? 'power' : 'kill';
-      return { kind: 'crash', nodes: victims, call: round.amount, match: round.match, how };
+    case 'slow': {
+      const { reach, amount: delayMs = 0 } = round;
+      const chosen = both.filter(
+        ({ from }) => reach === 'both' || victims.includes(from) === (reach === 'out'),
+      );
+      const links = reach === undefined || chosen.length === 0 ? all : chosen;
+      return { kind: 'slow', links, delayMs, jitterMs: 0 };
     }
+    case 'lose':
+      return { kind: 'lose', links: all, probability: round.amount ?? 0 };
+    case 'skew':
+      return { kind: 'skew', nodes: victims, offsetMs: round.amount ?? 0, rate: round.rate ?? 1 };
+    case 'disk':
+      return diskFault(round, victims);
+    case 'crash': {
+      const how = round.power === true ? 'power' : 'kill';
+      const { amount: call = 1, match = 'fs.' } = round;
+      return { kind: 'crash', nodes: victims, call, match, how };
+    }
+    case 'amn':
+      return undefined;
     default:
       return { kind: round.kind, nodes: victims };
   }
+}
+
+function diskFault({ effect = 'power-loss', probability, amount }: Round, nodes: string[]): Fault {
+  const fault: Fault = { kind: 'disk', nodes, effect };
+  if (probability !== undefined) fault.probability = probability;
+  if (effect === 'slow-fsync' && amount !== undefined) fault.delayMs = amount;
+  return fault;
 }
 
 /** Plays rounds. A node that a fault holds is not struck again before it is healed. */
@@ -168,10 +254,19 @@ export function* playRounds(rounds: readonly Round[], nodes: readonly string[]):
     if (endMs > nowMs) yield { kind: 'sleep', ms: endMs - nowMs };
     nowMs = endMs;
   }
+  const leftMs = () => Math.max(0, ...active.map(({ untilMs }) => untilMs - nowMs));
   for (const round of rounds) {
     yield* pass(round.waitMs);
+    // A whole play with every node in it begins when all is healed.
+    if (round.kind === 'amn') yield* pass(leftMs());
     const seen = yield { kind: 'observe' };
     const leader = seen.kind === 'observed' ? seen.view.roles.leader?.[0] : undefined;
+    if (round.kind === 'amn') {
+      const writeMs = Math.min(round.amount ?? 0, round.holdMs);
+      yield* amnesia(castAmnesia(nodes, leader, round.draw / 2), writeMs, round.holdMs - writeMs);
+      nowMs += round.holdMs;
+      continue;
+    }
     const fault = faultOf(round, nodes, choose(round, nodes, leader));
     const links = fault !== undefined && 'links' in fault;
     const held = new Set(active.filter((a) => a.links === links).flatMap((a) => a.struck));
@@ -187,7 +282,7 @@ export function* playRounds(rounds: readonly Round[], nodes: readonly string[]):
     }
     if (round.draw % 2 === 0) yield* pass(round.holdMs);
   }
-  yield* pass(Math.max(0, ...active.map(({ untilMs }) => untilMs - nowMs)));
+  yield* pass(leftMs());
 }
 
 function struckBy(fault: Fault): string[] {
@@ -197,7 +292,10 @@ function struckBy(fault: Fault): string[] {
 export const swarm: Nemesis = {
   name: 'swarm',
   description: 'faults of every kind in a mix and rhythm drawn from the seed (simulator)',
-  needs: ['cut', 'kill', 'pause', 'slow', 'lose', 'disk', 'crash'],
+  needs: [
+    ...(['cut', 'kill', 'pause', 'slow', 'lose', 'skew', 'crash'] as const),
+    ...DISK_EFFECTS.map((effect) => `disk:${effect}` as const),
+  ],
   nodesMin: 3,
   plan: ({ nodes, random, timeLimitMs, options }) => {
     const given = options?.rounds;

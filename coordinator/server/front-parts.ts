@@ -29,7 +29,7 @@ export interface FrontParts {
   events: EventSink;
   config: FrontConfig;
   operator: OperatorView;
-  /** Wall clock, ms: request numbers start from it, so that a restarted server does not reuse them. */
+  /** Wall clock, ms: for what is told to people; it may jump. */
   now(): number;
   randomBytes(size: number): Buffer;
 }

@@ -41,6 +41,9 @@ type Waiting =
   | { kind: 'attach'; connection: ClientConnection; session: number; lastZxidSeen: number }
   | { kind: 'request'; connection: ClientConnection; entry: Outstanding };
 
+/** Request numbers start anywhere below 2^48, and stay whole numbers for as long as a server runs. */
+const REQUEST_BYTES = 6;
+
 export class ClientFront implements Front, ConnectionOwner, WordSource {
   readonly #parts: FrontParts;
   readonly #server: Server;
@@ -73,7 +76,9 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
     this.#parts = parts;
     this.#startedMs = performance.now();
     this.#log = new BoundedLog(parts.operator.log, () => performance.now());
-    this.#nextRequest = Math.floor(parts.now()) * 1000;
+    // Drawn, so that a restarted server takes no request of an earlier life for its own: a clock may have
+    // been set back meanwhile.
+    this.#nextRequest = parts.randomBytes(REQUEST_BYTES).readUIntBE(0, REQUEST_BYTES);
     this.#server = createServer({ allowHalfOpen: true }, (socket) => this.#accept(socket));
   }
 

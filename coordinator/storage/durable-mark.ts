@@ -48,8 +48,15 @@ export class DurableMark {
    */
   static open(dir: string): DurableMark {
     const file = path.join(dir, NAME);
-    if (!fs.existsSync(file)) replaceFile(file, (fd) => writeFullySync(fd, encode(0), 0));
-    const zxid = decode(file, fs.readFileSync(file));
+    let data: Buffer;
+    try {
+      data = fs.readFileSync(file);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      data = encode(0);
+      replaceFile(file, (fd) => writeFullySync(fd, encode(0), 0));
+    }
+    const zxid = decode(file, data);
     return new DurableMark(fs.openSync(file, 'r+'), zxid);
   }
 

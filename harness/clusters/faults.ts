@@ -1,9 +1,10 @@
 // Injects faults into a cluster, heals them, and proves both by evidence that the injection itself
 // did not produce. The drivers say how to cut, kill and probe; what counts as proof is decided here.
 import {
+  type Capability,
+  capabilityOf,
   describeFault,
   type Fault,
-  type FaultKind,
   type Link,
   type Verification,
 } from '../../history/fault.ts';
@@ -18,7 +19,7 @@ const OPEN_PROBE_MS = 3_000;
 /** What a driver can do to its nodes, and what it can find out about them. */
 export interface Breakable {
   readonly nodes: readonly string[];
-  readonly supports: ReadonlySet<FaultKind>;
+  readonly supports: ReadonlySet<Capability>;
   state(node: string): NodeState;
   /** Makes exactly these links cut, all others open. */
   applyCuts(links: readonly Link[]): Promise<void>;
@@ -97,9 +98,10 @@ export class Faults {
   #refuseImpossible(fault: Fault): void {
     if (this.#closed) throw new Error(`cannot inject ${describeFault(fault)}: cluster is closed`);
     const { supports, nodes } = this.#cluster;
-    if (!supports.has(fault.kind)) {
+    const needed = capabilityOf(fault);
+    if (!supports.has(needed)) {
       throw new Error(
-        `this cluster cannot inject '${fault.kind}'; it offers: ${[...supports].join(', ')}`,
+        `this cluster cannot inject '${needed}'; it offers: ${[...supports].join(', ')}`,
       );
     }
     const named = 'nodes' in fault ? fault.nodes : fault.links.flatMap((l) => [l.from, l.to]);

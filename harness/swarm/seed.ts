@@ -3,7 +3,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { FaultKind } from '../../history/fault.ts';
+import { type Capability, capabilityOf } from '../../history/fault.ts';
 import type { RunConfig, RunInfo } from '../../history/run-record.ts';
 import type { Outcome } from '../../history/verdict.ts';
 import type { TraceOptions } from '../../simulator/index.ts';
@@ -25,8 +25,8 @@ export interface SeedResult {
   errors: string[];
   ops: { ok: number; fail: number; info: number };
   faults: { injected: number; verified: number };
-  /** Injected faults by kind. */
-  faultKinds: Partial<Record<FaultKind, number>>;
+  /** Injected faults by kind, of the disk's by effect. */
+  faultKinds: Partial<Record<Capability, number>>;
   /** Synchronisations by mode: a check of what never happened is vacuous. */
   syncs: { diff: number; trunc: number; snap: number };
   trace: string;
@@ -81,7 +81,8 @@ export async function runTraced(
     for (const event of record.nodeEvents) if (event.ev === 'syncStart') syncs[event.mode] += 1;
     const faultKinds: SeedResult['faultKinds'] = {};
     for (const { fault } of record.faults) {
-      faultKinds[fault.kind] = (faultKinds[fault.kind] ?? 0) + 1;
+      const name = capabilityOf(fault);
+      faultKinds[name] = (faultKinds[name] ?? 0) + 1;
     }
     const result: SeedResult = {
       seed: config.seed,

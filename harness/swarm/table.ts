@@ -1,6 +1,6 @@
 // What many seeds came to: how they ended, and how often the things happened that the checks are about. A
 // guarantee that nothing ever put to the test has not been tested, so what never happened is named.
-import type { FaultKind } from '../../history/fault.ts';
+import type { Capability } from '../../history/fault.ts';
 import { EXIT } from '../../history/verdict.ts';
 import { swarm } from '../../nemesis/swarm.ts';
 import type { PoolResult } from './pool.ts';
@@ -25,7 +25,7 @@ export class SwarmTable {
   virtualMs = 0;
   readonly syncs: SeedResult['syncs'] = { diff: 0, trunc: 0, snap: 0 };
   /** Injected faults by kind; those of the swarm that never came are 0. */
-  readonly faults: Partial<Record<FaultKind, number>> = Object.fromEntries(
+  readonly faults: Partial<Record<Capability, number>> = Object.fromEntries(
     swarm.needs.map((kind) => [kind, 0]),
   );
   /** Rounds drawn, by kind. */
@@ -48,7 +48,7 @@ export class SwarmTable {
     const { result, config } = outcome;
     this.virtualMs += result.virtualMs;
     for (const mode of MODES) this.syncs[mode] += result.syncs[mode];
-    for (const [kind, n] of Object.entries(result.faultKinds) as [FaultKind, number][]) {
+    for (const [kind, n] of Object.entries(result.faultKinds) as [Capability, number][]) {
       this.faults[kind] = (this.faults[kind] ?? 0) + n;
     }
     for (const { kind } of roundsOf(config)) this.rounds[kind] = (this.rounds[kind] ?? 0) + 1;

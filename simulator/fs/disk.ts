@@ -243,7 +243,11 @@ export class SimulatedDisk {
         from = this.#random.int(sectors) * this.#sectorBytes + (position % this.#sectorBytes);
       }
     }
-    if (from === position) return inode.content.read(target, position);
+    if (from === position) {
+      const count = inode.content.read(target, position);
+      if (this.#faults.has('rotten-read')) this.#rotIn(target.subarray(0, count), position, path);
+      return count;
+    }
     // The length is the right one, of the bytes those of the wrong place.
     const length = Math.max(0, Math.min(target.length, inode.content.size - position));
     const wrong = target.subarray(0, length).fill(0);
@@ -316,6 +320,18 @@ export class SimulatedDisk {
       const from = Math.max(at, position);
       const to = Math.min(at + this.#sectorBytes, end);
       inode.content.flip(from + this.#random.int(to - from), 1 << this.#random.int(8));
+    }
+  }
+
+  /** Flips a bit of each sector of what was read that a fault strikes. */
+  #rotIn(data: Uint8Array, position: number, path: string): void {
+    const first = position - (position % this.#sectorBytes);
+    for (let at = first; at < position + data.length; at += this.#sectorBytes) {
+      if (this.#faults.strike('rotten-read', 'read', path, this.#random) === null) continue;
+      const from = Math.max(at, position) - position;
+      const to = Math.min(at + this.#sectorBytes - position, data.length);
+      const victim = from + this.#random.int(to - from);
+      data[victim] = (data[victim] as number) ^ (1 << this.#random.int(8));
     }
   }
 

@@ -34,6 +34,8 @@ export type DiskFault = FaultAim &
     | { readonly kind: 'slow-fsync'; readonly delayMs: number }
     /** A sector that is read has lost a bit, for good. Only what is on the platter can rot. */
     | { readonly kind: 'bit-rot' }
+    /** A sector that is read comes with a flipped bit; the disk keeps the right one. */
+    | { readonly kind: 'rotten-read' }
     /** A read brings another part of the same file. The file is not changed. */
     | { readonly kind: 'misdirected-read' }
   );
@@ -45,6 +47,7 @@ const KINDS: Record<DiskFaultKind, readonly DiskOperation[]> = {
   enospc: ['write', 'metadata'],
   'slow-fsync': ['fsync'],
   'bit-rot': ['read'],
+  'rotten-read': ['read'],
   'misdirected-read': ['read'],
 };
 

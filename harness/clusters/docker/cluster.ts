@@ -1,7 +1,7 @@
 // A booted cluster of containers: per node a holder that lives as long as the run and a server that
 // comes and goes. Its faults are nft rules in the holders' namespaces and signals to the servers.
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Fault, FaultKind, Link } from '../../../history/fault.ts';
+import type { Capability, Fault, Link } from '../../../history/fault.ts';
 import type { Cluster, ClusterOptions, NodeSpec, NodeState } from '../../cluster.ts';
 import { type Breakable, Faults, type StandingFault } from '../faults.ts';
 import { nodeDirectory, nodeIn } from '../node-files.ts';
@@ -13,7 +13,7 @@ import type { RunNetwork } from './network.ts';
 import { DIRECTORY_IN_CONTAINER, type Server, startServer } from './server-container.ts';
 
 /** Faults that containers with nft can make. */
-export const DOCKER_SUPPORTS: ReadonlySet<FaultKind> = new Set(['cut', 'kill', 'pause']);
+export const DOCKER_SUPPORTS: ReadonlySet<Capability> = new Set(['cut', 'kill', 'pause']);
 
 const STOP_GRACE_MS = 5_000;
 

@@ -1,6 +1,6 @@
 // A booted cluster of child processes on loopback, each under the agent. It needs no rights and no
 // daemon; what containers get from the kernel its nodes get from their agents.
-import type { Fault, FaultKind, Link } from '../../../history/fault.ts';
+import type { Capability, Fault, Link } from '../../../history/fault.ts';
 import { frontAddress } from '../../agent/backstage.ts';
 import type { AgentConfig, AgentPeer } from '../../agent/config.ts';
 import type { Cluster, ClusterOptions, NodeSpec, NodeState } from '../../cluster.ts';
@@ -14,7 +14,7 @@ import { ProcessList } from './process-list.ts';
 import { Switchboard } from './switchboard.ts';
 
 /** Faults that processes under the agent can make; Windows cannot stop a process. */
-export const LOCAL_SUPPORTS: ReadonlySet<FaultKind> = new Set<FaultKind>(
+export const LOCAL_SUPPORTS: ReadonlySet<Capability> = new Set<Capability>(
   process.platform === 'win32' ? ['cut', 'kill'] : ['cut', 'kill', 'pause'],
 );
 

@@ -1,25 +1,52 @@
 // A cluster inside the simulator: the same servers, unchanged, as simulated processes on machines of
 // their own. Faults are exact here, and power loss and crashes inside a system call exist only here.
-import type { Fault, FaultKind, Link, Verification } from '../../../history/fault.ts';
+import {
+  type Capability,
+  capabilityOf,
+  DISK_EFFECTS,
+  type DiskFault,
+  type Fault,
+  type Link,
+  type SkewFault,
+  type Verification,
+} from '../../../history/fault.ts';
 import type { RunConfig } from '../../../history/run-record.ts';
 import type { Program, Simulation } from '../../../simulator/index.ts';
 import type { Cluster, InjectedFault } from '../../cluster.ts';
 import { PORTS, zooCfg } from '../../systems/coordinator-view.ts';
+import { DiskDamage, strikesAtStart } from './disk-damage.ts';
 
 /** What the simulator can break. */
-export const SIM_FAULTS: ReadonlySet<FaultKind> = new Set([
+export const SIM_FAULTS: ReadonlySet<Capability> = new Set([
   'cut',
   'kill',
   'pause',
   'slow',
   'lose',
   'skew',
-  'disk',
   'crash',
+  ...DISK_EFFECTS.map((effect): Capability => `disk:${effect}`),
 ]);
 
 /** Where a node's files lie on its machine. */
 export const NODE_DIR = '/node';
+
+/** What disk faults strike: the server's own data, not its configuration or what it tells the observer. */
+const DATA_DIR = `${NODE_DIR}/data/`;
+/** Last lines of a life that are looked through for why it ended. */
+const LAST_WORDS = 40;
+/** Where the servers find the clock that no clock fault touches. */
+const MONOTONIC = Symbol.for('chaos.monotonic');
+/** A clock that was set right may be off by the rounding of its reading, ms. */
+const CLOCK_ROUNDING_MS = 1;
+
+/** An end of a node that nobody asked for. */
+export interface UnexpectedExit {
+  node: string;
+  how: string;
+  /** The fault that made the server stop, as an honest server does; else it is a failure of the run. */
+  because?: string;
+}
 
 /** How a server's machine is set up and its process started. */
 export interface SimNodes {
@@ -39,6 +66,12 @@ export class SimCluster implements Pick<Cluster, 'nodes' | 'address' | 'inject' 
   /** How many of a node's ends were our doing or are reported already. */
   readonly #endsKnown = new Map<string, number>();
   readonly #down = new Set<string>();
+  /** Ends found and not asked for yet. */
+  readonly #unexpected: UnexpectedExit[] = [];
+  /** Disk faults in force. */
+  readonly #damages = new Map<string, DiskDamage>();
+  /** The last lines of each node's present life. */
+  readonly #said = new Map<string, string[]>();
 
   constructor(sim: Simulation, specs: SimNodes) {
     this.#sim = sim;
@@ -47,12 +80,21 @@ export class SimCluster implements Pick<Cluster, 'nodes' | 'address' | 'inject' 
     for (const node of this.nodes) {
       const argv: string[] = [];
       this.#argv.set(node, argv);
-      sim.add(node, { program: specs.program, argv });
+      const globals = { [MONOTONIC]: () => BigInt(sim.nowNs) };
+      const onLine = ({ text }: { text: string }) => this.#hear(node, text);
+      sim.add(node, { program: specs.program, argv, globals, onLine });
       sim.disk(node).seedDirectory(NODE_DIR);
       // What a server says of itself belongs to the observer: its disk does not lose it.
       sim.disk(node).keep(`${NODE_DIR}/events.jsonl`);
       sim.disk(node).seedFile(`${NODE_DIR}/zoo.cfg`, zooCfg(specs.config, NODE_DIR));
     }
+  }
+
+  #hear(node: string, text: string): void {
+    const said = this.#said.get(node) ?? [];
+    said.push(text);
+    if (said.length > LAST_WORDS) said.shift();
+    this.#said.set(node, said);
   }
 
   address(node: string, port: string): { host: string; port: number } {
@@ -67,27 +109,43 @@ export class SimCluster implements Pick<Cluster, 'nodes' | 'address' | 'inject' 
     const argv = this.#argv.get(node) as string[];
     argv.splice(0, argv.length, ...this.#specs.args(node, incarnation));
     this.#down.delete(node);
+    this.#said.delete(node);
     process.start();
   }
 
   /** Ends of nodes that nobody asked for since the last call. */
-  unexpectedExits(): { node: string; how: string }[] {
-    const found: { node: string; how: string }[] = [];
+  unexpectedExits(): UnexpectedExit[] {
+    this.#noteExits();
+    return this.#unexpected.splice(0);
+  }
+
+  /** To be called before anything changes that tells whose doing an end was. */
+  #noteExits(): void {
+    const found = this.#unexpected;
     for (const node of this.nodes) {
       const { exits } = this.#sim.process(node);
       for (const exit of exits.slice(this.#endsKnown.get(node) ?? 0)) {
-        if (!this.#down.has(node)) found.push({ node, how: `${exit.code ?? exit.signal}` });
+        if (this.#down.has(node)) continue;
+        const how = `${exit.code ?? exit.signal}`;
+        const damage = this.#damages.get(node);
+        if (damage?.explains(exit.code, this.#said.get(node) ?? []) === true) {
+          found.push({ node, how, because: `disk ${damage.effect}` });
+        } else found.push({ node, how });
       }
       this.#endsKnown.set(node, exits.length);
     }
-    return found;
   }
 
   async inject(fault: Fault): Promise<InjectedFault> {
-    this.unexpectedExits();
+    const needed = capabilityOf(fault);
+    if (!this.supports.has(needed)) {
+      throw new Error(`the sim cluster has no fault '${needed}'; it has ${this.#known()}`);
+    }
+    this.#noteExits();
     const heal = this.#apply(fault);
     let healed: Promise<Verification> | undefined;
     const healOnce = () => {
+      this.#noteExits();
       healed ??= Promise.resolve(heal());
       return healed;
     };
@@ -123,14 +181,16 @@ export class SimCluster implements Pick<Cluster, 'nodes' | 'address' | 'inject' 
         };
       case 'skew':
         for (const node of fault.nodes) {
-          this.#sim.process(node).skew({ offsetMs: fault.offsetMs, rate: fault.rate });
+          const { offsetMs, rate } = fault;
+          this.#sim.process(node).skew({ offsetMs, rate, monotonicRate: rate });
         }
         return () => {
           for (const node of fault.nodes) this.#sim.process(node).healClock();
-          return { verified: true, evidence: 'clocks set right' };
+          return this.#verify(fault, false);
         };
-      case 'kill':
       case 'disk':
+        return fault.effect === 'power-loss' ? this.#end(fault) : this.#damage(fault, fault.effect);
+      case 'kill':
       case 'crash':
         return this.#end(fault);
       default:
@@ -164,17 +224,45 @@ export class SimCluster implements Pick<Cluster, 'nodes' | 'address' | 'inject' 
       else if (fault.kind === 'crash') {
         const how = fault.how === 'power' ? 'powerLoss' : 'kill';
         if (process.running) process.crashAt({ call: fault.call, match: fault.match, how });
-      } else if (fault.effect === 'power-loss') this.#sim.powerLoss(node);
-      else throw new Error(`the sim cluster cannot do disk ${fault.effect} yet`);
+      } else this.#sim.powerLoss(node);
     }
     return () => {
       for (const node of fault.nodes) {
         // A crash point that was never reached is reached now.
         this.#sim.process(node).kill();
-        this.unexpectedExits();
+        this.#noteExits();
         this.start(node);
       }
       return this.#verify(fault, false);
+    };
+  }
+
+  /** Faults of a disk that lasts: a server that stops because of them is started by the heal. */
+  #damage(fault: DiskFault, effect: DiskDamage['effect']): () => Verification {
+    const { nodes } = fault;
+    const taken = nodes.find((node) => this.#damages.has(node));
+    if (taken !== undefined) throw new Error(`the disk of ${taken} has a fault already`);
+    for (const node of nodes) {
+      this.#damages.set(node, new DiskDamage(this.#sim.disk(node), fault, effect, DATA_DIR));
+      if (!strikesAtStart(effect)) continue;
+      this.#down.add(node);
+      this.#sim.process(node).kill();
+      this.#noteExits();
+      this.start(node);
+    }
+    return () => {
+      const counts = nodes.map((node) => {
+        const { struck = 0, matched = 0 } = this.#damages.get(node)?.counts ?? {};
+        return `${node}: ${struck} of ${matched} operations struck`;
+      });
+      for (const node of nodes) {
+        this.#damages.get(node)?.remove();
+        const standing = this.#damages.get(node)?.counts !== undefined;
+        if (!standing) this.#damages.delete(node);
+        this.start(node);
+      }
+      const { verified, evidence } = this.#verify(fault, false);
+      return { verified, evidence: `${counts.join(', ')}; ${evidence}` };
     };
   }
 
@@ -186,6 +274,10 @@ export class SimCluster implements Pick<Cluster, 'nodes' | 'address' | 'inject' 
       const verified = states.every((cut) => cut === injected);
       return { verified, evidence: `${states.filter(Boolean).length} links cut in the network` };
     }
+    if (fault.kind === 'skew') return this.#verifyClocks(fault, injected);
+    if (fault.kind === 'disk' && fault.effect !== 'power-loss') {
+      return this.#verifyDamage(fault, injected);
+    }
     const states = fault.nodes.map((node) => {
       const process = this.#sim.process(node);
       return process.paused ? 'paused' : process.running ? 'running' : 'dead';
@@ -193,7 +285,34 @@ export class SimCluster implements Pick<Cluster, 'nodes' | 'address' | 'inject' 
     const wanted = !injected ? 'running' : fault.kind === 'pause' ? 'paused' : 'dead';
     // A crash strikes in one of the next calls; it is verified by the exit that it leaves.
     const verified = fault.kind === 'crash' || states.every((state) => state === wanted);
-    return { verified: verified || fault.kind === 'skew', evidence: states.join(', ') };
+    return { verified, evidence: states.join(', ') };
+  }
+
+  /** What the disks themselves say is in force; a healed node runs. */
+  #verifyDamage({ nodes, effect }: DiskFault, injected: boolean): Verification {
+    const standing = nodes.filter((node) => this.#damages.get(node)?.counts !== undefined);
+    const running = nodes.filter((node) => this.#sim.process(node).running);
+    const verified = injected
+      ? standing.length === nodes.length
+      : standing.length === 0 && running.length === nodes.length;
+    const where = standing.length === 0 ? 'no disk' : `the disk of ${standing.join(' ')}`;
+    const up = running.length === 0 ? 'nobody runs' : `${running.join(' ')} running`;
+    return { verified, evidence: `${effect} in force on ${where}; ${up}` };
+  }
+
+  /** The clocks as their processes read them, against true time. */
+  #verifyClocks({ nodes, offsetMs, rate }: SkewFault, injected: boolean): Verification {
+    const wanted = injected ? { offsetMs, rate } : { offsetMs: 0, rate: 1 };
+    let verified = true;
+    const readings = nodes.map((node) => {
+      const { clock } = this.#sim.process(node);
+      const offMs = clock.wallMs() - this.#sim.process('harness').clock.wallMs();
+      const runs = 1e9 / clock.trueNs(1e9);
+      verified &&= Math.abs(offMs - wanted.offsetMs) <= CLOCK_ROUNDING_MS;
+      verified &&= Math.abs(runs - wanted.rate) < 1e-6;
+      return `${node} is ${Math.round(offMs)} ms off and runs at ${runs.toFixed(3)}`;
+    });
+    return { verified, evidence: readings.join(', ') };
   }
 
   #cut(from: string, to: string): boolean {

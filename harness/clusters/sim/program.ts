@@ -36,9 +36,18 @@ async function ready(): Promise<boolean> {
 }
 
 function watchExits(): void {
-  for (const { node, how } of cluster.unexpectedExits()) {
-    recorder.record({ process: 'harness', type: 'info', f: 'node-exit', node, error: how });
-    bridge.error(`${node} ended by itself: ${how}`);
+  for (const { node, how, because } of cluster.unexpectedExits()) {
+    const value = because === undefined ? {} : { value: { because } };
+    recorder.record({
+      process: 'harness',
+      type: 'info',
+      f: 'node-exit',
+      node,
+      error: how,
+      ...value,
+    });
+    // A server that stops because its disk fails keeps its word; the heal starts it again.
+    if (because === undefined) bridge.error(`${node} ended by itself: ${how}`);
   }
 }
 
