@@ -4,10 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { seedRange } from '../harness/cli/seeds-command.ts';
 import { drawSwarm } from '../harness/swarm/draw.ts';
 import { type PoolResult, runPool } from '../harness/swarm/pool.ts';
+import { without } from '../harness/swarm/reduce.ts';
 import { firstDifferingEvent, simulateOnce } from '../harness/swarm/replay.ts';
 import { roundsOf, withRounds } from '../harness/swarm/scenario.ts';
 import { counts, runSeed } from '../harness/swarm/seed.ts';
-import { without } from '../harness/swarm/shrink.ts';
 
 const LIMIT_MS = 240_000;
 

@@ -11,11 +11,12 @@ import { type RunOptions, versions } from '../run.ts';
 import { checkCommand, reportCommand } from './check-command.ts';
 import { doctorCommand } from './doctor.ts';
 import { listCommand } from './list-command.ts';
-import { mutantsCommand } from './mutants-command.ts';
+import { type MutantsRequest, mutantsCommand } from './mutants-command.ts';
 import { runName, timeLimit, wholeNumber } from './options.ts';
-import { replayCommand, shrinkCommand } from './replay-command.ts';
+import { replayCommand } from './replay-command.ts';
 import { runCommand } from './run-command.ts';
 import { type SeedsRequest, seedRange, seedsCommand } from './seeds-command.ts';
+import { type ShrinkRequest, shrinkCommand } from './shrink-command.ts';
 import type { Terminal } from './terminal.ts';
 import { cleanCommand, upCommand } from './up-command.ts';
 
@@ -131,6 +132,8 @@ function defineRun(program: Command, { terminal, registry, timing }: Surrounding
     });
 }
 
+type MutantsFlags = Omit<MutantsRequest, 'ids'> & { json?: boolean };
+
 const MAX_SEED = Number.MAX_SAFE_INTEGER;
 type Done = (exit: number) => void;
 
@@ -169,11 +172,11 @@ function defineOthers(program: Command, { terminal, registry }: Surroundings, do
   program
     .command('shrink')
     .description('find the fewest faults and the least load with which a simulated run still fails')
-    .argument('<run>', 'a run (path, name in the store, latest) or a scenario file')
+    .argument('<runs...>', 'runs (path, name in the store, latest) or scenario files')
     .option('--name <name>', 'name of the scenario (default: from the run)', runName)
     .option('--jobs <n>', 'processes', wholeNumber('--jobs', 1, 256))
     .option('--json', JSON_HELP)
-    .action(async (given: string, flags: { name?: string; jobs?: number; json?: boolean }) => {
+    .action(async (given: string[], flags: Omit<ShrinkRequest, 'given'> & { json?: boolean }) => {
       const { json, ...rest } = flags;
       done(await shrinkCommand({ given, ...rest }, json === true, terminal, registry));
     });
@@ -183,9 +186,14 @@ function defineOthers(program: Command, { terminal, registry }: Surroundings, do
     .argument('[ids...]', 'only these; `chaos list mutants`')
     .option('--seeds <n>', 'seeds to try for each', wholeNumber('--seeds', 1, 100_000), 200)
     .option('--jobs <n>', 'processes', wholeNumber('--jobs', 1, 256))
+    .option('--store', 'shrink what is found and keep it as scenarios/mutants/<id>.json')
+    .option('--scenarios', 'run the scenarios that are kept, on the planted and the clean server')
     .option('--json', JSON_HELP)
-    .action(async (ids: string[], flags: { seeds: number; jobs?: number; json?: boolean }) => {
+    .action(async (ids: string[], flags: MutantsFlags) => {
       const { json, ...rest } = flags;
+      if (rest.store === true && rest.scenarios === true) {
+        throw new BadArguments('expected --store or --scenarios, got both');
+      }
       done(await mutantsCommand({ ids, ...rest }, json === true, terminal, registry));
     });
   program

@@ -1,12 +1,23 @@
 // `chaos mutants`: plants each bug of the catalogue in turn and lets the general swarm look for it, with
-// the same seeds for all: how many seeds and how much virtual time it takes, and which checker sees it.
+// the same seeds for all. It also keeps what was found as scenarios, and runs those that are kept.
+import { availableParallelism } from 'node:os';
+import { basename, join } from 'node:path';
 import { EXIT } from '../../history/verdict.ts';
 import type { Mutant } from '../../mutants/mutant.ts';
 import { lookUp } from '../names.ts';
 import type { Registry } from '../registry-types.ts';
-import { drawSwarm } from '../swarm/draw.ts';
-import { runPool } from '../swarm/pool.ts';
-import type { SeedResult } from '../swarm/seed.ts';
+import { checkScenario } from '../swarm/check-scenario.ts';
+import { type Finding, hunt } from '../swarm/hunt.ts';
+import { keep } from '../swarm/keep.ts';
+import {
+  MUTANT_SCENARIOS,
+  readScenario,
+  SCENARIOS,
+  scenarioFiles,
+  writeScenario,
+} from '../swarm/scenario.ts';
+import { FAULTS_WANTED, shrink } from '../swarm/shrink.ts';
+import { Trials } from '../swarm/trials.ts';
 import { Output, type Terminal } from './terminal.ts';
 
 export interface MutantsRequest {
@@ -14,78 +25,26 @@ export interface MutantsRequest {
   ids: readonly string[];
   seeds: number;
   jobs?: number;
+  /** Shrink what is found and keep it under scenarios/mutants/. */
+  store?: boolean;
+  /** Run the scenarios that are kept instead of looking with new seeds. */
+  scenarios?: boolean;
 }
 
-interface Finding {
-  id: string;
-  found: boolean;
-  /** Seeds tried until it was found, that one included. */
-  seeds: number;
-  /** The checker that saw it. */
-  checker: string | null;
-  seed: number | null;
-  virtualMs: number;
-  why: string;
-}
+/** Seeds after the finding one that are tried for another start, when too much is left of that one. */
+const STARTS_SEEDS_MAX = 24;
 
-/** A violation of the guarantee that the bug breaks: that alone counts as found. */
-function violation(
-  mutant: Mutant,
-  result: SeedResult,
-): { checker: string; why: string } | undefined {
-  return result.findings.find(
-    ({ checker, outcome }) => outcome === 'invalid' && mutant.seenBy.includes(checker),
+function describe(finding: Finding): string {
+  const minutes = (finding.virtualMs / 60_000).toFixed(1);
+  const { id, seeds, seed, checker, guarantee, why, clean } = finding;
+  if (!finding.found) return `${id}  NOT found in ${seeds} seeds, ${minutes} virtual minutes`;
+  return (
+    `${id}  found by ${checker} after ${seeds} seeds, ${minutes} virtual minutes (seed ${seed}; the ` +
+    `clean server there: ${clean})\n     promised: ${guarantee}\n     ${why}`
   );
 }
 
-async function hunt(
-  mutant: Mutant,
-  request: MutantsRequest,
-  signal: AbortSignal,
-  say: (line: string) => void,
-): Promise<Finding> {
-  const { id } = mutant;
-  const finding: Finding = {
-    id,
-    found: false,
-    seeds: 0,
-    checker: null,
-    seed: null,
-    virtualMs: 0,
-    why: '',
-  };
-  const stop = new AbortController();
-  const interrupt = () => stop.abort();
-  signal.addEventListener('abort', interrupt, { once: true });
-  function* configs() {
-    for (let seed = 1; seed <= request.seeds; seed++) yield drawSwarm(seed, { mutant: id });
-  }
-  await runPool(configs(), {
-    ...(request.jobs === undefined ? {} : { jobs: request.jobs }),
-    twice: 0,
-    signal: stop.signal,
-    onResult(outcome) {
-      if (finding.found) return;
-      finding.seeds += 1;
-      if (outcome.kind !== 'done') {
-        if ('why' in outcome) say(`${id} seed ${outcome.config.seed}: ${outcome.why}`);
-        return;
-      }
-      finding.virtualMs += outcome.result.virtualMs;
-      const seen = violation(mutant, outcome.result);
-      if (seen === undefined) return;
-      finding.found = true;
-      finding.checker = seen.checker;
-      finding.why = seen.why;
-      finding.seed = outcome.result.seed;
-      stop.abort();
-    },
-  });
-  signal.removeEventListener('abort', interrupt);
-  return finding;
-}
-
-/** Runs the catalogue; exit 0 when every mutant was found, 1 otherwise. */
+/** Runs the catalogue; exit 0 when every mutant was found and the clean server passed, 1 otherwise. */
 export async function mutantsCommand(
   request: MutantsRequest,
   json: boolean,
@@ -97,21 +56,97 @@ export async function mutantsCommand(
     request.ids.length === 0
       ? registry.mutants
       : request.ids.map((id) => lookUp('mutant', id, registry.mutants, (each) => each.id));
-  const findings: Finding[] = [];
-  for (const mutant of chosen) {
-    const { id } = mutant;
-    if (terminal.signal.aborted) break;
-    const finding = await hunt(mutant, request, terminal.signal, (line) => output.line(line));
-    findings.push(finding);
-    const minutes = (finding.virtualMs / 60_000).toFixed(1);
-    output.line(
-      finding.found
-        ? `${id}  found by ${finding.checker} after ${finding.seeds} seeds, ${minutes} virtual ` +
-            `minutes (seed ${finding.seed}): ${finding.why}`
-        : `${id}  NOT found in ${finding.seeds} seeds, ${minutes} virtual minutes`,
-    );
+  const trials = new Trials(request.jobs ?? availableParallelism(), terminal.signal);
+  try {
+    const good =
+      request.scenarios === true
+        ? await scenarios(request, registry, trials, output)
+        : await hunts(chosen, request, trials, terminal, output);
+    if (terminal.signal.aborted) return EXIT.interrupted;
+    return good ? EXIT.valid : EXIT.invalid;
+  } finally {
+    trials.close();
   }
-  output.object(findings.map(({ id, found, seeds, checker }) => ({ id, found, seeds, checker })));
-  if (terminal.signal.aborted) return EXIT.interrupted;
-  return findings.every(({ found }) => found) ? EXIT.valid : EXIT.invalid;
+}
+
+async function hunts(
+  chosen: readonly Mutant[],
+  request: MutantsRequest,
+  trials: Trials,
+  { signal }: Terminal,
+  output: Output,
+): Promise<boolean> {
+  const findings: Finding[] = [];
+  let kept = true;
+  const say = (line: string) => output.line(line);
+  for (const mutant of chosen) {
+    if (signal.aborted) break;
+    const finding = await hunt(mutant, { trials, from: 1, to: request.seeds, say });
+    if (signal.aborted) break;
+    findings.push(finding);
+    say(describe(finding));
+    if (request.store !== true || !finding.found) continue;
+    kept = (await store(mutant, finding, trials, say)) && kept;
+  }
+  output.object(
+    findings.map(({ id, found, seeds, checker, guarantee, seed, virtualMs, clean }) => {
+      return { id, found, seeds, checker, guarantee, seed, virtualMs, clean };
+    }),
+  );
+  return kept && findings.every(({ found, clean }) => found && clean === 'valid');
+}
+
+/** Shrinks what was found and keeps it; false when too much is left or nothing could be kept. */
+async function store(
+  mutant: Mutant,
+  finding: Finding,
+  trials: Trials,
+  say: (line: string) => void,
+): Promise<boolean> {
+  async function* starts() {
+    const end = (finding.seed ?? 0) + STARTS_SEEDS_MAX;
+    for (let { config } = finding; config !== undefined; ) {
+      yield config;
+      ({ config } = await hunt(mutant, { trials, from: config.seed + 1, to: end, say }));
+    }
+  }
+  const { id: name, seenBy: checkers, guarantee } = mutant;
+  const shrunk = await shrink(starts(), { trials, checkers, say: (line) => say(`     ${line}`) });
+  try {
+    const { scenario } = await keep(shrunk, { name, checkers, guarantee, trials });
+    const path = join(MUTANT_SCENARIOS, `${name}.json`);
+    writeScenario(path, scenario);
+    const { rounds, foundBy, seeds } = scenario;
+    say(
+      `     ${path}: ${rounds.length} faults, shown by ${foundBy.length} of ${seeds.length} seeds`,
+    );
+    return rounds.length <= FAULTS_WANTED;
+  } catch (error) {
+    say(`     not kept: ${(error as Error).message}`);
+    return false;
+  }
+}
+
+/** Runs every scenario that is kept, or those of the mutants named. */
+async function scenarios(
+  request: MutantsRequest,
+  registry: Registry,
+  trials: Trials,
+  output: Output,
+): Promise<boolean> {
+  const all = [...scenarioFiles(SCENARIOS), ...scenarioFiles(MUTANT_SCENARIOS)];
+  const files = all.filter((file) => {
+    return request.ids.length === 0 || request.ids.includes(basename(file, '.json'));
+  });
+  const results: { name: string; ok: boolean; why: string }[] = [];
+  for (const file of files) {
+    const scenario = readScenario(file);
+    const checked = await checkScenario(scenario, registry.mutants, trials);
+    if (checked === undefined) break;
+    results.push({ name: scenario.name, ...checked });
+    output.line(`${checked.ok ? 'ok    ' : 'NOT OK'}  ${scenario.name}: ${checked.why}`);
+  }
+  output.object(results);
+  if (files.length === 0) output.problem(`there is no scenario under ${SCENARIOS}`);
+  return results.length === files.length && files.length > 0 && results.every(({ ok }) => ok);
 }

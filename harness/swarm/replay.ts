@@ -1,30 +1,59 @@
 // Runs a stored configuration again and proves that it was the same run, event for event; if it was not,
-// finds the first event at which two runs part.
-import { mkdtempSync, rmSync } from 'node:fs';
+// finds the first event at which two runs part. And judges it, for whoever needs the record as well.
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { RunConfig } from '../../history/run-record.ts';
+import type { FinishedRun, RunConfig, RunInfo } from '../../history/run-record.ts';
 import { firstDifference, type TraceOptions } from '../../simulator/index.ts';
 import { type SimulatedRun, simulateRun } from '../clusters/sim/run.ts';
 import { TIMING } from '../interpreter.ts';
+import { judge } from '../judge.ts';
 import { registry } from '../registry.ts';
+import { checkersOf } from '../registry-types.ts';
+import { loadRecord } from '../store.ts';
 import { firstDifferingLine } from './difference.ts';
 
-/** Simulates a configuration in a folder that is gone afterwards. */
-export async function simulateOnce(
+/** Simulates a configuration into a folder that is gone once `use` has seen it. */
+async function simulateInto<T>(
   config: RunConfig,
-  trace: TraceOptions = {},
-): Promise<SimulatedRun> {
+  trace: TraceOptions,
+  use: (run: SimulatedRun, dir: string) => T | Promise<T>,
+): Promise<T> {
   const dir = mkdtempSync(join(tmpdir(), 'chaos-replay-'));
   try {
+    mkdirSync(join(dir, 'nodes'));
     const mutant = registry.mutants.find(({ id }) => id === config.mutant);
     const { timeLimitMs: faultsMs, recoveryMsMax } = config;
-    return await simulateRun(config, { ...TIMING, faultsMs, recoveryMsMax }, mutant, dir, {
-      trace,
-    });
+    const timing = { ...TIMING, faultsMs, recoveryMsMax };
+    return await use(await simulateRun(config, timing, mutant, dir, { trace }), dir);
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }
+}
+
+/** Simulates a configuration, leaving nothing behind. */
+export function simulateOnce(config: RunConfig, trace: TraceOptions = {}): Promise<SimulatedRun> {
+  return simulateInto(config, trace, (run) => run);
+}
+
+/** A simulated run with its record and verdicts. */
+export interface JudgedRun {
+  simulated: SimulatedRun;
+  record: FinishedRun['record'];
+  results: FinishedRun['results'];
+  errors: string[];
+}
+
+/** Simulates and judges a configuration, leaving nothing behind. */
+export function judgeOnce(config: RunConfig): Promise<JudgedRun> {
+  return simulateInto(config, {}, async (simulated, dir) => {
+    const record = loadRecord(dir, { config } as RunInfo);
+    const checkers = checkersOf(registry, config.system, config.workload);
+    const circumstances = { errors: simulated.errors, interrupted: false };
+    const judged = await judge(record, checkers, circumstances);
+    const errors = [...judged.runErrors, ...judged.checkerErrors];
+    return { simulated, record, results: judged.results, errors };
+  });
 }
 
 /** The first event at which two runs of one configuration differ, as each tells it; undefined: none. */
