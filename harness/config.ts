@@ -111,7 +111,8 @@ export function reproduction(config: RunConfig): string {
     return `npx chaos run --cluster sim --swarm --seed ${config.seed}${mutant}`;
   }
   if (config.nemesisOptions?.rounds !== undefined) {
-    return `npx chaos replay scenarios/${config.name}.json`;
+    const folder = config.name === config.mutant ? 'scenarios/mutants' : 'scenarios';
+    return `npx chaos replay ${folder}/${config.name}.json`;
   }
   const options: [string, string | number][] = [
     ['system', config.system],

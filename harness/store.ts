@@ -175,7 +175,8 @@ function readInfo(dir: string): RunInfo {
   return info as RunInfo;
 }
 
-function readResults(dir: string): RunResults | undefined {
+/** `results.json` of a run; undefined for one that was never judged. */
+export function readResults(dir: string): RunResults | undefined {
   const path = join(dir, FILES.results);
   return existsSync(path) ? (readJson(path) as RunResults) : undefined;
 }

@@ -165,9 +165,11 @@ function defineOthers(program: Command, { terminal, registry }: Surroundings, do
     .command('replay')
     .description('repeat a simulated run or a scenario, and prove by its trace that it is the same')
     .argument('<run>', 'a run (path, name in the store, latest) or a scenario file')
+    .option('--cluster <kind>', 'docker or local: run it there, with the faults that exist there')
     .option('--json', JSON_HELP)
-    .action(async (given: string, flags: { json?: boolean }) => {
-      done(await replayCommand(given, flags.json === true, terminal));
+    .action(async (given: string, flags: { cluster?: string; json?: boolean }) => {
+      const { json, ...rest } = flags;
+      done(await replayCommand({ given, ...rest }, json === true, terminal, registry));
     });
   program
     .command('shrink')

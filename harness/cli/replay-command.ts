@@ -1,63 +1,192 @@
-// `chaos replay` repeats a simulated run or a scenario and proves by the trace that it was the same one;
-// `chaos shrink` looks for the shortest schedule and the least load that still fail.
+// `chaos replay`: repeats a simulated run or a scenario and proves by the trace that it was the same one, and
+// that it comes to the same verdict. A scenario also runs on real servers, as far as its faults exist there.
 import { statSync } from 'node:fs';
 import type { RunConfig, RunInfo } from '../../history/run-record.ts';
-import { EXIT } from '../../history/verdict.ts';
+import { EXIT, type Outcome } from '../../history/verdict.ts';
+import type { Round } from '../../nemesis/swarm.ts';
+import { pickCluster, swarmResolved } from '../config.ts';
 import { BadArguments } from '../names.ts';
-import { loadRun, resolveRun } from '../store.ts';
-import { firstDifferingEvent, simulateOnce } from '../swarm/replay.ts';
-import { readScenario } from '../swarm/scenario.ts';
+import type { Registry } from '../registry-types.ts';
+import { loadRun, readResults, resolveRun } from '../store.ts';
+import { seenBy } from '../swarm/check-scenario.ts';
+import { firstDifferingEvent, type JudgedRun, judgeOnce } from '../swarm/replay.ts';
+import { readScenario, roundsOf, type Scenario, withRounds } from '../swarm/scenario.ts';
+import { cleanOf } from '../swarm/shrink.ts';
+import { tellStory } from '../swarm/story.ts';
+import { runJson, runLive, showEnd } from './run-command.ts';
 import { Output, type Terminal } from './terminal.ts';
 
-interface Replayable {
+/** What can be replayed, with what is known of how it went. */
+export interface Replayable {
   config: RunConfig;
-  /** Trace it had, if known. */
-  trace: string | undefined;
-  programs?: NonNullable<RunInfo['simulation']>['programs'];
   name: string;
+  /** Trace it had, and the code it had it with, if known. */
+  trace?: string;
+  programs?: NonNullable<RunInfo['simulation']>['programs'];
+  /** What it came to. */
+  outcome?: Outcome;
+  scenario?: Scenario;
+}
+
+export interface ReplayRequest {
+  given: string;
+  /** Run a scenario there instead: `local` or `docker`. */
+  cluster?: string;
 }
 
 /** A run of the store or a scenario file. Throws BadArguments on what is neither. */
 export function loadReplayable(given: string, storeDir: string): Replayable {
   if (statSync(given, { throwIfNoEntry: false })?.isFile() === true) {
-    const { config, trace, name } = readScenario(given);
-    return { config, trace, name };
+    const scenario = readScenario(given);
+    const { config, trace, programs, name, expects: outcome } = scenario;
+    return { config, trace, programs, name, outcome, scenario };
   }
-  const { info } = loadRun(resolveRun(storeDir, given));
-  const { config, simulation } = info;
+  const dir = resolveRun(storeDir, given);
+  const { config, simulation } = loadRun(dir).info;
   if (config.cluster !== 'sim' || simulation === undefined) {
     throw new BadArguments(
       `${given} ran on ${config.cluster}: only a run of the sim cluster can be replayed exactly`,
     );
   }
   const { trace, programs } = simulation;
-  return { config, trace, programs, name: `${config.name}-${config.seed}` };
+  const outcome = readResults(dir)?.outcome;
+  const name = `${config.name}-${config.seed}`;
+  return { config, trace, programs, name, ...(outcome === undefined ? {} : { outcome }) };
 }
 
-/** Replays twice: against the stored trace, and against itself. Exit 0: identical; 255: not. */
-export async function replayCommand(given: string, json: boolean, terminal: Terminal) {
+/** Replays. Exit 0: the same run with the same verdict, or there, what the run on real servers came to. */
+export async function replayCommand(
+  request: ReplayRequest,
+  json: boolean,
+  terminal: Terminal,
+  registry: Registry,
+): Promise<number> {
   const output = new Output(terminal, json);
-  const { config, trace, programs } = loadReplayable(given, terminal.storeDir);
-  const first = await simulateOnce(config);
-  const second = await simulateOnce(config);
-  const difference = await firstDifferingEvent(config, first, second);
+  const loaded = loadReplayable(request.given, terminal.storeDir);
+  if (request.cluster !== undefined && request.cluster !== 'sim') {
+    return replayLive(loaded, request.cluster, output, terminal, registry);
+  }
+  return replaySimulated(loaded, output, registry);
+}
+
+/** Runs it twice: against the stored trace, against itself, and against the stored verdict. */
+async function replaySimulated(
+  loaded: Replayable,
+  output: Output,
+  registry: Registry,
+): Promise<number> {
+  const { config, trace, programs } = loaded;
+  const first = await judgeOnce(config);
+  const second = await judgeOnce(config);
+  const difference = await firstDifferingEvent(config, first.simulated, second.simulated);
   if (difference !== undefined) {
     output.problem(
       `two runs of one seed differ first at event ${difference.event}:\n  ${difference.first}\n  ` +
         `${difference.second}`,
     );
   }
-  const otherCode =
-    programs !== undefined &&
-    (programs.server !== first.programs.server || programs.harness !== first.programs.harness);
-  if (otherCode) output.line('the code is not the one that the run was made with');
-  const { hash, events } = first.trace;
-  const same = difference === undefined && (trace === undefined || trace === hash);
-  output.line(
-    `trace ${hash}, ${events} events, ${(first.virtualMs / 1000).toFixed(1)} s simulated`,
+  const { simulated } = first;
+  const { hash, events } = simulated.trace;
+  const parts = (['server', 'harness'] as const).filter(
+    (part) => programs !== undefined && programs[part] !== simulated.programs[part],
   );
-  if (trace === hash) output.line('identical to the stored run, twice');
-  else if (trace !== undefined) output.line(`the stored run had trace ${trace}`);
-  output.object({ identical: same, trace: hash, stored: trace ?? null, events, otherCode });
-  return same ? EXIT.valid : EXIT.infrastructure;
+  const otherCode = parts.length > 0;
+  const seconds = (simulated.virtualMs / 1000).toFixed(1);
+  output.line(`trace ${hash}, ${events} events, ${seconds} s simulated, twice`);
+  if (otherCode) {
+    output.line(
+      `the code is not the one that it was stored with (${parts.join(' and ')} changed), so its ` +
+        `trace cannot be compared`,
+    );
+  } else if (trace !== undefined && trace !== hash) {
+    output.problem(`the same code left trace ${trace} when it was stored, and ${hash} now`);
+  } else if (trace !== undefined) output.line('identical to the stored run, twice');
+  const identical =
+    difference === undefined && (otherCode || trace === undefined || trace === hash);
+  for (const line of tellStory(first, checkersOf(loaded, registry))) output.line(line);
+  const repeated = await verdictRepeated(loaded, first, output, registry);
+  output.object({
+    identical,
+    trace: hash,
+    stored: trace ?? null,
+    events,
+    otherCode,
+    verdict: first.results.outcome,
+    expected: loaded.outcome ?? null,
+    repeated,
+  });
+  if (!identical) return EXIT.infrastructure;
+  return repeated ? EXIT.valid : EXIT.invalid;
+}
+
+function checkersOf({ scenario }: Replayable, registry: Registry): readonly string[] {
+  return scenario === undefined ? [] : seenBy(scenario, registry.mutants);
+}
+
+/** Shows the verdict and whether it is the stored one; other code may need another seed for it. */
+async function verdictRepeated(
+  loaded: Replayable,
+  judged: JudgedRun,
+  output: Output,
+  registry: Registry,
+): Promise<boolean> {
+  const { outcome: expected, scenario, config } = loaded;
+  const { results, errors } = judged;
+  for (const error of errors) output.problem(error);
+  for (const { checker, outcome, anomalies } of results.verdicts) {
+    if (outcome !== 'valid') output.line(`${checker}: ${outcome}, ${anomalies.length} anomalies`);
+  }
+  const checkers = checkersOf(loaded, registry);
+  const shows = ({ results: { verdicts, outcome } }: JudgedRun) =>
+    expected === 'invalid' && checkers.length > 0
+      ? verdicts.some((v) => v.outcome === 'invalid' && checkers.includes(v.checker))
+      : expected === undefined || outcome === expected;
+  let shown = shows(judged);
+  output.line(
+    `verdict: ${results.outcome}${expected === undefined ? '' : `, stored: ${expected}`}`,
+  );
+  for (const seed of (scenario?.seeds ?? []).slice(1)) {
+    if (shown) break;
+    shown = shows(await judgeOnce({ ...config, seed }));
+    if (shown) output.line(`seed ${seed} of the scenario shows it with the code as it is now`);
+  }
+  if (!shown) output.problem(`expected the stored verdict, ${expected}; no seed came to it`);
+  if (scenario?.config.mutant === undefined) return shown;
+  const clean = await judgeOnce(cleanOf(config));
+  output.line(`without ${scenario.config.mutant} the same scenario is ${clean.results.outcome}`);
+  return shown && clean.results.outcome === 'valid';
+}
+
+/** What kind of fault a round needs. */
+function faultKind({ kind }: Round): string {
+  return kind === 'isolate' || kind === 'one-way' || kind === 'ring' ? 'cut' : kind;
+}
+
+/** Runs a scenario on real servers, without the rounds that they do not support. */
+async function replayLive(
+  { config, scenario, name }: Replayable,
+  kind: string,
+  output: Output,
+  terminal: Terminal,
+  registry: Registry,
+): Promise<number> {
+  const driver = await pickCluster(kind, registry, (line) => output.line(line));
+  const can = (round: Round) => [...driver.supports].some((fault) => fault === faultKind(round));
+  const rounds = roundsOf(config);
+  const left = rounds.filter((round) => !can(round));
+  for (const round of left) {
+    output.line(`left out: ${round.kind} of ${round.victims}, which ${driver.kind} cannot do`);
+  }
+  const { clusterOptions: _ofTheSimulator, ...rest } = config;
+  const there: RunConfig = { ...withRounds(rest, rounds.filter(can)), cluster: driver.kind, name };
+  output.line(`${rounds.length - left.length} of ${rounds.length} faults on ${driver.kind}`);
+  const resolved = swarmResolved(there, registry);
+  const ended = await runLive(resolved, terminal, output, registry, undefined);
+  showEnd(ended, output, registry);
+  if (scenario !== undefined) {
+    const was = scenario.expects;
+    output.line(`verdict: ${ended.run.results.outcome}, in the simulator: ${was}`);
+  }
+  output.object(runJson(ended));
+  return ended.run.results.exit;
 }

@@ -96,7 +96,8 @@ function explain(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : errorLine(error);
 }
 
-async function runLive(
+/** Runs it with a live view; whatever happens, it ends in a run. */
+export async function runLive(
   resolved: ResolvedRun,
   terminal: Terminal,
   output: Output,

@@ -8,6 +8,7 @@ import { roundsOf, type Scenario, withRounds } from './scenario.ts';
 import { breaks, cleanOf, FAULTS_WANTED } from './shrink.ts';
 import type { Trials } from './trials.ts';
 
+/** Seeds of a scenario. */
 const SEEDS = 8;
 /** A scenario that this many of its seeds show is good enough as it is. */
 const HITS_WANTED = 3;
@@ -23,8 +24,9 @@ async function tryOut(
   config: RunConfig,
   checkers: readonly string[],
   trials: Trials,
+  count: number,
 ): Promise<Tried> {
-  const all = Array.from({ length: SEEDS }, (_, i) => ({ ...config, seed: config.seed + i }));
+  const all = Array.from({ length: count }, (_, i) => ({ ...config, seed: config.seed + i }));
   const ended = await trials.all(all);
   const foundBy = ended.filter((o) => breaks(o, checkers)).map((o) => o.config.seed);
   return { config, seeds: all.map(({ seed }) => seed), foundBy };
@@ -71,14 +73,25 @@ async function mostShown(
   config: RunConfig,
   checkers: readonly string[],
   trials: Trials,
+  count: number,
 ): Promise<Tried> {
-  let best = await tryOut(config, checkers, trials);
+  let best = await tryOut(config, checkers, trials, count);
   for (const variant of stronger(config)) {
-    if (best.foundBy.length >= HITS_WANTED) break;
-    const tried = await tryOut(variant, checkers, trials);
+    if (best.foundBy.length >= Math.min(HITS_WANTED, count)) break;
+    const tried = await tryOut(variant, checkers, trials, count);
     if (tried.foundBy.length > best.foundBy.length) best = tried;
   }
   return withoutFailing(best, trials);
+}
+
+export interface KeepOptions {
+  name: string;
+  /** Checkers of which one must say invalid. */
+  checkers: readonly string[];
+  guarantee?: string;
+  trials: Trials;
+  /** Seeds to try; default 8. */
+  seedCount?: number;
 }
 
 /**
@@ -87,10 +100,10 @@ async function mostShown(
  */
 export async function keep(
   shrunk: RunConfig,
-  options: { name: string; checkers: readonly string[]; guarantee?: string; trials: Trials },
+  options: KeepOptions,
 ): Promise<{ scenario: Scenario; judged: JudgedRun }> {
-  const { name, checkers, guarantee, trials } = options;
-  const { config: best, seeds, foundBy } = await mostShown(shrunk, checkers, trials);
+  const { name, checkers, guarantee, trials, seedCount = SEEDS } = options;
+  const { config: best, seeds, foundBy } = await mostShown(shrunk, checkers, trials, seedCount);
   const seed = foundBy[0];
   if (seed === undefined) {
     throw new Error(

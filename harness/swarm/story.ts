@@ -10,6 +10,8 @@ import { firstAnomaly } from './moment.ts';
 
 const LINES_MAX = 40;
 const LANE_WIDTH = 20;
+/** Steps told of what came after the anomaly was complete: its damage may show only then. */
+const AFTER_MAX = 8;
 const PHASES_TOLD = ['faults', 'heal', 'final'];
 
 /** How much a step says about the anomaly: `named` by it, a `fault`, a `zxid` or `session` of it, or how
@@ -46,6 +48,7 @@ function concernOf(record: RunRecord, anomaly: Anomaly): Concern {
     nodeEvents: new Set(named),
   };
   if (anomaly.key !== undefined) concern.paths.add(anomaly.key);
+  for (const [path] of anomaly.why.matchAll(/\/[\w/.-]+/g)) concern.paths.add(path);
   for (const index of anomaly.events) {
     const event = record.history[index];
     for (const zxid of [event?.zxid, event?.mzxid]) {
@@ -138,12 +141,23 @@ const COURSE: readonly CoordinatorEvent['ev'][] = [
   'upToDate',
 ];
 
+const SESSIONS: readonly CoordinatorEvent['ev'][] = [
+  'sessionOpened',
+  'sessionClosed',
+  'sessionExpired',
+  'sessionAttached',
+];
+
 /** How much a server's event says of the anomaly; undefined: nothing. */
 function weigh(event: NodeEvent, concern: Concern): Weight | undefined {
   if (concern.nodeEvents.has(eventName(event))) return 'named';
   if (COURSE.includes(event.ev)) return 'course';
-  if ('session' in event && concern.sessions.has(event.session ?? '')) return 'touched';
-  if ('path' in event && concern.paths.has(event.path)) return 'touched';
+  if (SESSIONS.includes(event.ev) && 'session' in event) {
+    if (concern.sessions.has(event.session ?? '')) return 'touched';
+  }
+  if (event.ev === 'ephemeralCreated' || event.ev === 'deleted') {
+    if (concern.paths.has(event.path)) return 'touched';
+  }
   if (event.ev === 'fsync') return concern.zxids.has(event.upto) ? 'touched' : undefined;
   return 'zxid' in event && concern.zxids.has(event.zxid) ? 'touched' : undefined;
 }
@@ -183,16 +197,13 @@ function stepsOf(record: RunRecord, concern: Concern): Step[] {
     steps.push({ t: event.t, weight, lane: laneOf(event.node), text });
   }
   // An anomaly names outcomes; what was asked belongs to them.
-  const named = new Set<Event>();
-  for (const op of record.ops) {
-    const events = op.completion === undefined ? [op.invoke] : [op.invoke, op.completion];
-    if (events.some(({ index }) => concern.events.has(index))) {
-      for (const event of events) named.add(event);
+  for (const { invoke, completion } of record.ops) {
+    const events = completion === undefined ? [invoke] : [invoke, completion];
+    if (!events.some(({ index }) => concern.events.has(index))) continue;
+    const lane = laneOf(invoke.node ?? completion?.node);
+    for (const event of events) {
+      steps.push({ t: event.time, weight: 'named', lane, text: describeClient(event) });
     }
-  }
-  for (const event of named) {
-    const lane = laneOf(event.node);
-    steps.push({ t: event.time, weight: 'named', lane, text: describeClient(event) });
   }
   for (const { f, value, time } of record.history) {
     if (f !== 'phase' || !PHASES_TOLD.includes(String(value))) continue;
@@ -244,12 +255,16 @@ export function tellStory(
   if (first === undefined) return [];
   const { anomaly, checker, atNs } = first;
   const concern = concernOf(record, anomaly);
-  const steps = stepsOf(record, concern).filter(({ t }) => t <= atNs);
-  const told = most(steps, LINES_MAX - 4);
+  const all = stepsOf(record, concern);
+  const steps = all.filter(({ t }) => t <= atNs);
+  const after = all.filter(({ t, weight }) => t > atNs && weight !== 'fault').slice(0, AFTER_MAX);
+  const told = most(steps, LINES_MAX - AFTER_MAX - 4);
   const left = steps.length - told.length;
   return [
     ...draw(told, record.config.nodes),
     ...(left > 0 ? [`${' '.repeat(13)}(${left} earlier or lesser steps are left out)`] : []),
+    ...(after.length > 0 ? [`${' '.repeat(13)}--- afterwards`] : []),
+    ...draw(after, record.config.nodes).slice(1),
     `${checker}: ${anomaly.kind}. ${anomaly.why}`,
   ];
 }

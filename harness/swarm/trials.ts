@@ -57,6 +57,7 @@ export class Trials {
       while (!this.#signal.aborted && next < Math.min(configs.length, found?.at ?? Infinity)) {
         const at = next++;
         const outcome = await run(configs[at] as RunConfig);
+        if (this.#signal.aborted) return;
         if ((await fits(outcome, run)) && at < (found?.at ?? Infinity)) found = { at, outcome };
       }
     };
