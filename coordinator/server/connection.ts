@@ -113,7 +113,10 @@ export class ClientConnection implements PipelineHost {
     });
     // The 'close' that follows every error does the work.
     socket.on('error', () => undefined);
-    socket.on('close', () => this.#end());
+    socket.on('close', () => {
+      const half = this.#splitter.pendingBytes > 0 || this.#prelude !== null;
+      this.#end(half ? 'the client ended in the middle of a frame' : undefined);
+    });
     this.#limitTime('no session within the time allowed');
   }
 

@@ -73,8 +73,9 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
     nowMs: () => performance.now(),
     wallMs: () => Date.now(),
     makePreparer: () => {
-      const { extendedTypes, enforceQuota } = config;
-      return new TxnPreparer(tree, { extendedTypes, enforceQuota, warn: logLine });
+      const { extendedTypes, enforceQuota, limits } = config;
+      const bounds = { limits: config, frameBytesMax: limits.frameBytesMax };
+      return new TxnPreparer(tree, { extendedTypes, enforceQuota, warn: logLine, ...bounds });
     },
     makeSessionTracker: () => new HeapSessionTracker(),
     fatal,

@@ -52,6 +52,15 @@ export class DataTree extends TreeReads implements StateMachine {
     return { nodes: nodes.size, ephemerals: ephemeralCount, sessions: sessionCount, dataBytes };
   }
 
+  get nodeCount(): number {
+    return this.#state.nodes.size;
+  }
+
+  /** Bytes of all paths and data. */
+  get dataBytes(): number {
+    return this.#state.dataBytes;
+  }
+
   session(id: number): Session | undefined {
     return this.#state.session(id);
   }

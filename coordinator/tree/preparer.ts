@@ -22,6 +22,7 @@ import { CONTAINER, isTtl, ownerOfTtl } from './lifetimes.ts';
 import { Overlay, type PendingNode } from './overlay.ts';
 import { CONFIG_PATH, isValidPath, parentOf, SPECIAL_PATHS, sequenceSuffix } from './paths.ts';
 import { QuotaWatch } from './quota-watch.ts';
+import { GrowthBound, NO_TREE_LIMITS, type TreeLimits } from './size-limits.ts';
 import { StateError } from './tree-state.ts';
 import type { NodeView } from './znode.ts';
 
@@ -44,6 +45,10 @@ export interface PreparerOptions {
   enforceQuota?: boolean;
   /** Told of limits of quotas that are passed; at most once a minute for each subtree. */
   warn?: (message: string) => void;
+  /** How large the tree may grow. Default: without bound. */
+  limits?: TreeLimits;
+  /** Largest request, bytes (jute.maxbuffer). Default 1 MB. */
+  frameBytesMax?: number;
 }
 
 /** A transaction, or a number of ErrorCode (which is never positive). */
@@ -111,14 +116,18 @@ export class TxnPreparer implements Preparer {
   readonly #tree: DataTree;
   readonly #overlay: Overlay;
   readonly #quotas: QuotaWatch;
+  readonly #growth: GrowthBound;
   readonly #extendedTypes: boolean;
+  readonly #frameBytesMax: number;
   #last: Zxid;
 
   constructor(tree: DataTree, options: PreparerOptions = {}) {
     this.#tree = tree;
     this.#overlay = new Overlay(tree);
     this.#quotas = new QuotaWatch(tree, options.enforceQuota ?? false, options.warn);
+    this.#growth = new GrowthBound(options.limits ?? NO_TREE_LIMITS, tree);
     this.#extendedTypes = options.extendedTypes ?? true;
+    this.#frameBytesMax = options.frameBytesMax ?? FRAME_BYTES_MAX;
     this.#last = tree.lastApplied;
   }
 
@@ -141,6 +150,7 @@ export class TxnPreparer implements Preparer {
   applied(zxid: Zxid): void {
     this.#overlay.applied(zxid);
     this.#quotas.applied(zxid);
+    this.#growth.applied(zxid);
   }
 
   closing(session: number): boolean {
@@ -163,7 +173,7 @@ export class TxnPreparer implements Preparer {
     const isLeaders = session === 0 && LEADERS_OWN.has(op);
     if (!isLeaders && op !== Op.createSession && !this.#overlay.isOpen(session))
       return ErrorCode.SessionExpired;
-    if (body.length > FRAME_BYTES_MAX) return ErrorCode.BadArguments;
+    if (body.length > this.#frameBytesMax) return ErrorCode.BadArguments;
     const reader = new ByteReader(body);
     try {
       switch (op) {
@@ -238,6 +248,7 @@ export class TxnPreparer implements Preparer {
     if (parent.ephemeralOwner > 0) return ErrorCode.NoChildrenForEphemerals;
     const dataLength = data?.length ?? 0;
     if (!this.#quotas.admits(path, 1, dataLength)) return ErrorCode.QuotaExceeded;
+    if (!this.#growth.allows(zxid, 1, path.length + dataLength)) return ErrorCode.QuotaExceeded;
     this.#quotas.count(path, 1, dataLength, zxid);
     const created = (parent.created + 1) | 0;
     const numChildren = parent.numChildren + 1;
@@ -298,6 +309,7 @@ export class TxnPreparer implements Preparer {
     const grown = dataLength - node.dataLength;
     if (!this.#quotas.admits(path, 0, grown)) return ErrorCode.QuotaExceeded;
     if (version !== -1 && version !== node.version) return ErrorCode.BadVersion;
+    if (!this.#growth.allows(zxid, 0, grown)) return ErrorCode.QuotaExceeded;
     const next = nextVersion(node.version);
     this.#quotas.count(path, 0, grown, zxid);
     this.#overlay.put({ ...after(node, path, zxid), version: next, dataLength });

@@ -10,6 +10,9 @@ import { ELECTION_MESSAGES, PEER_PROTOCOL_VERSION, PEER_STATES } from './message
 type Messages = typeof ELECTION_MESSAGES;
 type ElectionLink = Link<Messages, Messages>;
 
+/** Connections taken on the election port at a time. */
+const INCOMING_MAX = 512;
+
 export interface ElectionPeer {
   sid: number;
   host: string;
@@ -154,6 +157,10 @@ export class ElectionLinks {
   }
 
   #accept(socket: net.Socket): void {
+    if (this.#incoming.size >= INCOMING_MAX) {
+      socket.destroy();
+      return;
+    }
     let sid: number | undefined;
     const drop = () => link.abort('silent');
     let watchdog = setTimeout(drop, this.#options.silenceMsMax);
@@ -166,7 +173,10 @@ export class ElectionLinks {
         clearTimeout(watchdog);
         watchdog = setTimeout(drop, this.#options.silenceMsMax);
         if (message.type === 'hello') {
-          if (message.version !== PEER_PROTOCOL_VERSION) link.close('another protocol version');
+          const known = this.#options.peers.some((peer) => peer.sid === message.sid);
+          if (message.version !== PEER_PROTOCOL_VERSION || !known) {
+            return link.close(`server ${message.sid} is not of this ensemble`);
+          }
           sid = message.sid;
           // What an older connection still holds back is older news: it must not arrive after this.
           this.#incomingBySid.get(sid)?.abort('replaced by a newer connection');

@@ -32,6 +32,9 @@ export interface LearnerHandle {
   heardMs: number;
 }
 
+/** Connections on the peer port that have not said who they are. */
+const ANONYMOUS_MAX = 256;
+
 export class Leader {
   readonly #context: TenureContext;
   readonly #learners = new Map<number, LearnerHandle>();
@@ -100,6 +103,13 @@ export class Leader {
   /** Takes a connection that came in on the peer port. */
   accept(socket: net.Socket): void {
     let learner: LearnerHandle | undefined;
+    if (this.#anonymous.size >= ANONYMOUS_MAX) {
+      socket.destroy();
+      return;
+    }
+    const { tickMs, initLimit } = this.#context.config;
+    // Who does not say who it is holds a place that a server may need.
+    const patience = setTimeout(() => link.abort('did not say who it is'), tickMs * initLimit);
     const link: LeaderLink = new Link({
       socket,
       incoming: LEARNER_MESSAGES,
@@ -108,10 +118,14 @@ export class Leader {
       onMessage: (message) => {
         this.#context.guard(() => {
           if (learner !== undefined) this.#receive(learner, message);
-          else learner = this.#introduce(link, message);
+          else {
+            clearTimeout(patience);
+            learner = this.#introduce(link, message);
+          }
         });
       },
       onClose: (reason) => {
+        clearTimeout(patience);
         this.#anonymous.delete(link);
         if (learner !== undefined) this.#lost(learner, reason);
       },
