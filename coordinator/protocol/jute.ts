@@ -19,7 +19,14 @@ export const int: Codec<number> = {
 /** A 64-bit integer that stays below 2^53 on our side: zxids, times. */
 export const long: Codec<number> = {
   write: (w, v) => void w.i64(v),
-  read: (r) => r.i64(),
+  read(r) {
+    const value = r.i64();
+    // Taken in, it would change on the way, or fail where it is written out again.
+    if (!Number.isSafeInteger(value)) {
+      throw new WireError(`expected a number within ±2^53, got about ${value}`);
+    }
+    return value;
+  },
 };
 
 /** A 64-bit id whose every bit counts: session ids of servers not ours. */

@@ -22,7 +22,7 @@ import type { Outstanding } from './pipeline.ts';
 import type { WatchName } from './reads.ts';
 import { eventName } from './replies.ts';
 import type { ConnectionFacts, ServerFacts } from './server-facts.ts';
-import { BoundedLog } from './server-log.ts';
+import { BoundedLog, printable } from './server-log.ts';
 import { LatencyHistogram, Traffic } from './traffic.ts';
 
 const PASSWORD_BYTES = 16;
@@ -300,7 +300,8 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
   }
 
   /** Why a connection ended, in the server's log and in its events. */
-  #told(peer: string, session: number, reason: string): void {
+  #told(peer: string, session: number, text: string): void {
+    const reason = printable(text);
     const of = session === 0 ? '' : ` of session 0x${sessionHex(session)}`;
     this.#log.line(`closed ${peer}${of}: ${reason}`);
     this.#parts.events.emit({

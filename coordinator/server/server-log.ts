@@ -5,6 +5,15 @@
 const LINES_MAX = 50;
 const WINDOW_MS = 1_000;
 
+const REASON_CHARS_MAX = 300;
+
+/** Text that a stranger had a part in, so that it stays one line of bounded length. */
+export function printable(text: string): string {
+  const short = text.length > REASON_CHARS_MAX ? `${text.slice(0, REASON_CHARS_MAX)}…` : text;
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what a log must not contain.
+  return short.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, '?');
+}
+
 /** Writes one line, always. */
 export function logLine(text: string): void {
   console.log(`${new Date().toISOString()} ${text}`);

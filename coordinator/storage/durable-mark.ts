@@ -38,6 +38,12 @@ function decode(file: string, data: Buffer): Zxid {
   return data.readUInt32BE(4) * TWO_32 + data.readUInt32BE(8);
 }
 
+/** The mark in `dir`, undefined where there is none; changes nothing. Throws CorruptLogError. */
+export function readDurableMark(dir: string): Zxid | undefined {
+  const file = path.join(dir, NAME);
+  return fs.existsSync(file) ? decode(file, fs.readFileSync(file)) : undefined;
+}
+
 export class DurableMark {
   readonly #fd: number;
   #zxid: Zxid;

@@ -171,3 +171,6 @@ export const ELECTION_FRAMES = all(ELECTION_MESSAGES, [
   { type: 'ping', number: 1 },
   { type: 'pong', number: 1 },
 ]);
+
+/** A ping whose number no double can hold: it was taken in, and could not be said back. */
+export const UNSAFE_PING = hex('00000009 02 1000000000000001');

@@ -18,6 +18,7 @@ const FRAMES_A_CONNECTION_MAX = 24;
 const LARGE_BYTES = 1_000_000;
 /** A server closes a bad connection at once; only a stranger that says nothing may stay this long. */
 const CLOSE_MS_MAX = 30_000;
+const REFUSALS_MAX = 2_000;
 const WORDS = ['ruok', 'mntr', 'conf'];
 
 export interface StormOptions {
@@ -89,6 +90,9 @@ class Storm {
     leftOpen: [],
   };
 
+  /** Sessions refused in a row. */
+  #refusals = 0;
+
   constructor(options: StormOptions) {
     this.#options = options;
   }
@@ -146,9 +150,12 @@ class Storm {
     socket.write(old === undefined ? corpus.hello() : corpus.hello(old.id, old.password));
     const comeback = await welcome;
     if (comeback === undefined) {
+      this.#refusals++;
+      if (this.#refusals > REFUSALS_MAX) throw new Error('no server opens a session any more');
       await this.#ended(socket, true, 'refused session');
       return undefined;
     }
+    this.#refusals = 0;
     if (old === undefined) this.result.sessions++;
     const frames = this.#damaged(random);
     this.result.frames += frames.length;
@@ -187,9 +194,7 @@ class Storm {
     const catalogue = election ? ELECTION_MESSAGES : LEARNER_MESSAGES;
     const all = election ? corpus.ELECTION_FRAMES : corpus.LEARNER_FRAMES;
     const frames = Array.from({ length: 1 + random.below(4) }, () =>
-      random.chance(10)
-        ? damageLength(random, random.pick(all))
-        : damageBody(random, random.pick(all)),
+      damagedPeerFrame(random, all),
     ).filter((frame) => !namesMember(catalogue, frame));
     this.result.peerFrames += Math.max(1, frames.length);
     const socket = dial(election ? ports.election : ports.peer, random);
@@ -212,6 +217,12 @@ class Storm {
       else this.result.endedByServer++;
     } else this.result.leftOpen.push(what);
   }
+}
+
+function damagedPeerFrame(random: Random, all: readonly Buffer[]): Buffer {
+  if (random.chance(5)) return corpus.UNSAFE_PING;
+  const whole = random.pick(all);
+  return random.chance(10) ? damageLength(random, whole) : damageBody(random, whole);
 }
 
 function namesMember(
