@@ -6,7 +6,9 @@ import { ask, part, SoloLeader } from './testing.ts';
 
 describe('a bound on the tree', () => {
   it('refuses the node past it with QuotaExceeded, and a delete makes room', () => {
-    const leader = new SoloLeader(undefined, undefined, { limits: { nodesMax: 6, dataBytesMax: 0 } });
+    const leader = new SoloLeader(undefined, undefined, {
+      limits: { nodesMax: 6, dataBytesMax: 0 },
+    });
     const session = leader.open();
     expect(leader.tree.nodeCount).toBe(4);
     expect(leader.run(ask.create('/a'), session).err).toBe(0);
@@ -18,7 +20,9 @@ describe('a bound on the tree', () => {
   });
 
   it('holds for a multi as a whole', () => {
-    const leader = new SoloLeader(undefined, undefined, { limits: { nodesMax: 5, dataBytesMax: 0 } });
+    const leader = new SoloLeader(undefined, undefined, {
+      limits: { nodesMax: 5, dataBytesMax: 0 },
+    });
     const session = leader.open();
     const both = ask.multi(part.create('/a'), part.create('/b'));
     expect(leader.run(both, session).multi?.at(-1)).toMatchObject({
@@ -29,7 +33,9 @@ describe('a bound on the tree', () => {
   });
 
   it('on its data counts creates and sets; smaller data is always taken', () => {
-    const leader = new SoloLeader(undefined, undefined, { limits: { nodesMax: 0, dataBytesMax: 1000 } });
+    const leader = new SoloLeader(undefined, undefined, {
+      limits: { nodesMax: 0, dataBytesMax: 1000 },
+    });
     const session = leader.open();
     expect(leader.run(ask.create('/a', 'x'.repeat(500)), session).err).toBe(0);
     expect(leader.run(ask.create('/b', 'x'.repeat(500)), session).err).toBe(

@@ -3,19 +3,24 @@
 
 import { Op, Xid } from '../../coordinator/protocol/codes.ts';
 import type { Codec } from '../../coordinator/protocol/jute.ts';
+import { MultiReadRequest, MultiRequest } from '../../coordinator/protocol/multi.ts';
 import {
+  AddWatchRequest,
   AuthPacket,
   CheckVersionRequest,
   ConnectRequest,
   CreateRequest,
+  CreateTtlRequest,
   DeleteRequest,
-  MultiRequest,
   OPEN_ACL,
   PathWatchRequest,
   RequestHeader,
+  SetAclRequest,
   SetDataRequest,
+  SetWatches2Request,
   SetWatchesRequest,
   SyncRequest,
+  WatchesRequest,
 } from '../../coordinator/protocol/records.ts';
 import {
   type Catalogue,
@@ -89,9 +94,24 @@ export const REQUESTS: readonly Buffer[] = [
   request(Op.getAllChildrenNumber, SyncRequest, { path: '/' }),
   request(Op.whoAmI),
   request(Op.reconfig),
-  request(Op.multiRead),
-  request(Op.removeWatches, PathWatchRequest, watched),
-  request(Op.addWatch, CheckVersionRequest, { path: '/fuzz', version: 1 }),
+  request(Op.multiRead, MultiReadRequest, [
+    { type: Op.getData, path: '/fuzz' },
+    { type: Op.getChildren, path: '/' },
+  ]),
+  request(Op.checkWatches, WatchesRequest, { path: '/fuzz', type: 2 }),
+  request(Op.removeWatches, WatchesRequest, { path: '/fuzz', type: 3 }),
+  request(Op.addWatch, AddWatchRequest, { path: '/fuzz', mode: 1 }),
+  request(Op.setWatches2, SetWatches2Request, {
+    relativeZxid: 0,
+    dataWatches: paths,
+    existWatches: paths,
+    childWatches: paths,
+    persistentWatches: paths,
+    persistentRecursiveWatches: paths,
+  }),
+  request(Op.setACL, SetAclRequest, { path: '/fuzz/2', acl, version: -1 }),
+  request(Op.createTTL, CreateTtlRequest, { ...create, flags: 5, ttl: 1_000 }),
+  request(Op.createContainer, CreateRequest, { ...create, path: '/fuzz/c', flags: 4 }),
 ];
 
 /** Ends a session, so it is sent apart from the others. */
@@ -157,7 +177,15 @@ export const LEARNER_FRAMES = all(LEARNER_MESSAGES, [
   { type: 'ackEpoch', counting: true, currentEpoch: 1, zxid: 5 },
   { type: 'newLeaderAck', epoch: 1, zxid: 5 },
   { type: 'ack', zxid: 2 ** 40 },
-  { type: 'request', request: 1, session: 1, cxid: 1, op: 1, body: Buffer.from('x') },
+  {
+    type: 'request',
+    request: 1,
+    session: 1,
+    cxid: 1,
+    op: 1,
+    body: Buffer.from('x'),
+    identities: [],
+  },
   { type: 'sync', request: 1, session: 1 },
   { type: 'attach', request: 1, session: 1 },
   { type: 'confirmAck', round: 9 },
