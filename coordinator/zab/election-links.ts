@@ -10,6 +10,9 @@ import { ELECTION_MESSAGES, PEER_PROTOCOL_VERSION, PEER_STATES } from './message
 type Messages = typeof ELECTION_MESSAGES;
 type ElectionLink = Link<Messages, Messages>;
 
+/** Largest number of a server; one may ask that has yet to become a member. */
+const SID_MAX = 255;
+
 /** Connections taken on the election port at a time. */
 const INCOMING_MAX = 512;
 
@@ -173,9 +176,9 @@ export class ElectionLinks {
         clearTimeout(watchdog);
         watchdog = setTimeout(drop, this.#options.silenceMsMax);
         if (message.type === 'hello') {
-          const known = this.#options.peers.some((peer) => peer.sid === message.sid);
-          if (message.version !== PEER_PROTOCOL_VERSION || !known) {
-            return link.close(`server ${message.sid} is not of this ensemble`);
+          const { version } = message;
+          if (version !== PEER_PROTOCOL_VERSION || message.sid < 1 || message.sid > SID_MAX) {
+            return link.close(`expected a server of 1 to ${SID_MAX}, got ${message.sid}`);
           }
           sid = message.sid;
           // What an older connection still holds back is older news: it must not arrive after this.
