@@ -1,12 +1,15 @@
 // Node's modules as one life of a simulated process finds them: simulated, the host's own where they
 // touch neither time nor chance nor the machine, or refused by name when they are used.
 import { isBuiltin } from 'node:module';
+import process from 'node:process';
 import zlib from 'node:zlib';
+import { ADAPTED, adapted } from './adapted.ts';
+import { type Addons, NO_ADDONS } from './addons.ts';
 import { createSimulatedCrypto } from './crypto.ts';
 import { nodeError, notFound, refused } from './errors.ts';
 import type { SimulatedDisk } from './fs/disk.ts';
 import { createFs } from './fs/fs.ts';
-import { createPerformance, type Globals } from './globals.ts';
+import type { Globals } from './globals.ts';
 import { createHttp } from './http.ts';
 import type { Life } from './life.ts';
 import { createNet } from './net/index.ts';
@@ -17,23 +20,14 @@ import type { SimulatedTimers } from './timers.ts';
 const NATIVE = [
   'assert',
   'assert/strict',
-  'async_hooks',
-  'buffer',
   'constants',
-  'diagnostics_channel',
   'events',
-  'path',
-  'path/posix',
-  'path/win32',
   'punycode',
   'querystring',
   'stream',
   'stream/consumers',
   'stream/promises',
-  'stream/web',
   'string_decoder',
-  'url',
-  'util',
   'util/types',
 ] as const;
 
@@ -67,6 +61,7 @@ export interface BuiltinParts {
   disk: SimulatedDisk;
   timers: SimulatedTimers;
   globals: Globals;
+  addons?: Addons;
 }
 
 /** The modules of one life, made when first required. */
@@ -94,18 +89,25 @@ export class Builtins {
   }
 
   #make(name: string, specifier: string): unknown {
-    if ((NATIVE as readonly string[]).includes(name)) {
+    if ((NATIVE as readonly string[]).includes(name)) return process.getBuiltinModule(name);
+    if ((ADAPTED as readonly string[]).includes(name)) {
       if (name === 'async_hooks') this.#parts.life.carriesContext = true;
-      return process.getBuiltinModule(name);
+      return adapted(name as (typeof ADAPTED)[number], {
+        life: this.#parts.life,
+        globals: this.#parts.globals,
+        get: (module) => this.get(module),
+      });
     }
     if ((SIMULATED as readonly string[]).includes(name)) {
       return this.#simulated(name as (typeof SIMULATED)[number]);
     }
-    if (isBuiltin(specifier)) return refusedModule(name);
+    if (isBuiltin(specifier)) return refusedModule(name, specifier);
+    const addon = (this.#parts.addons ?? NO_ADDONS).load(specifier);
+    if (addon !== undefined) return addon;
     throw nodeError(
       'MODULE_NOT_FOUND',
       `Cannot find module '${specifier}': a simulated program is bundled whole, and of Node's own ` +
-        `modules there are ${[...NATIVE, ...SIMULATED].sort().join(', ')}`,
+        `modules there are ${[...NATIVE, ...ADAPTED, ...SIMULATED].sort().join(', ')}`,
     );
   }
 
@@ -133,7 +135,7 @@ export class Builtins {
       case 'os':
         return createOs(life);
       case 'perf_hooks':
-        return { ...refusedModule('perf_hooks'), performance: createPerformance(life) };
+        return perfHooks(globals.performance);
       case 'process':
         return globals.process;
       case 'timers':
@@ -143,7 +145,7 @@ export class Builtins {
       case 'tty':
         return { ...refusedModule('tty'), isatty: () => false };
       case 'worker_threads':
-        return workerThreads();
+        return workerThreads(globals);
       case 'zlib':
         return createZlib(life);
     }
@@ -162,14 +164,14 @@ export class Builtins {
 
   #moduleModule(): Module {
     const createRequire = () => this.require;
-    const builtinModules = [...NATIVE, ...SIMULATED].sort();
+    const builtinModules = [...NATIVE, ...ADAPTED, ...SIMULATED].sort();
     return { ...refusedModule('module'), createRequire, builtinModules, isBuiltin };
   }
 }
 
 /** The module's own names, each refused when it is called: many programs import what they never use. */
-function refusedModule(name: string): Module {
-  const native = process.getBuiltinModule(name) as unknown as Module;
+export function refusedModule(name: string, specifier = name): Module {
+  const native = process.getBuiltinModule(specifier) as unknown as Module;
   const module: Module = {};
   for (const key of Object.keys(native)) {
     const what = `${name}.${key}`;
@@ -185,9 +187,21 @@ function refusedModule(name: string): Module {
   return module;
 }
 
-function workerThreads(): Module {
+function perfHooks(performance: unknown): Module {
+  const native = process.getBuiltinModule('perf_hooks');
+  const { eventLoopUtilization, timerify } = performance as Module;
+  const { constants, createHistogram } = native;
+  const own = { performance, constants, createHistogram, eventLoopUtilization, timerify };
+  return { ...refusedModule('perf_hooks'), ...own };
+}
+
+function workerThreads({ MessageChannel, MessagePort }: Globals): Module {
   return {
     ...refusedModule('worker_threads'),
+    MessageChannel,
+    MessagePort,
+    isInternalThread: false,
+    threadName: '',
     isMainThread: true,
     parentPort: null,
     workerData: null,

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { compileFunction } from 'node:vm';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
+import { ADDON_PREFIX } from './addons.ts';
 import { SCOPE_NAMES } from './globals.ts';
 
 /** A program that can be started any number of times, in any number of simulations. */
@@ -32,6 +33,19 @@ export interface ProgramOptions {
   plugins?: Plugin[];
 }
 
+/** Native addons stay on the real disk; the simulation says which of them may be loaded. */
+const addons: Plugin = {
+  name: 'native addons',
+  setup(bundling) {
+    bundling.onLoad({ filter: /\.node$/ }, ({ path: file }) => {
+      return { contents: `module.exports = require(${JSON.stringify(ADDON_PREFIX + file)});` };
+    });
+    bundling.onResolve({ filter: new RegExp(`^${ADDON_PREFIX}`) }, ({ path: specifier }) => {
+      return { path: specifier, external: true };
+    });
+  },
+};
+
 const IMPORT_META_URL = '__simulatedImportMetaUrl';
 
 function buildOptions(from: ProgramSource, file: string, plugins: Plugin[]): BuildOptions {
@@ -49,7 +63,9 @@ function buildOptions(from: ProgramSource, file: string, plugins: Plugin[]): Bui
   return {
     ...entry,
     bundle: true,
-    plugins,
+    plugins: [...plugins, addons],
+    // Code for `compileFunction` has no `import()`: what is not bundled comes by `require`.
+    supported: { 'dynamic-import': false },
     platform: 'node',
     target: 'node24',
     write: false,
@@ -127,7 +143,7 @@ export async function loadProgram(
     if (!hasTopLevelAwait(error)) throw error;
     isAsync = true;
     // Template literals are folded into strings, so that no line of text looks like an import.
-    const supported = { 'template-literal': false, 'dynamic-import': false };
+    const supported = { ...options.supported, 'template-literal': false };
     code = withoutModuleSyntax(await bundled({ ...options, format: 'esm', supported }));
   }
   return compiled(file, code, isAsync);

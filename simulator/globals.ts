@@ -3,9 +3,12 @@
 import { Console } from 'node:console';
 import type { EventEmitter } from 'node:events';
 import { createSimulatedCrypto } from './crypto.ts';
+import { setGlobals } from './current-life.ts';
 import { refused } from './errors.ts';
 import { ProcessDeath } from './host.ts';
 import type { Life } from './life.ts';
+import { createMessaging } from './messaging.ts';
+import { SharedDate, SharedFunction } from './stand-ins.ts';
 import type { SimulatedTimers } from './timers.ts';
 
 /** Names that a program's code finds in its scope, in the order in which they are handed in. */
@@ -36,38 +39,76 @@ export const SCOPE_NAMES = [
   'FinalizationRegistry',
   'Atomics',
   'fetch',
+  'Request',
+  'Response',
   'WebSocket',
   'EventSource',
   'Worker',
   'MessageChannel',
+  'MessagePort',
   'BroadcastChannel',
+  'CompressionStream',
+  'DecompressionStream',
+  'Performance',
+  'PerformanceEntry',
+  'PerformanceMark',
+  'PerformanceMeasure',
+  'PerformanceObserver',
+  'PerformanceObserverEntryList',
+  'PerformanceResourceTiming',
+  'Blob',
+  'File',
+  'Navigator',
   'navigator',
+  'localStorage',
+  'sessionStorage',
+  'Storage',
   'Function',
   'eval',
   '__simulatedImportMetaUrl',
 ] as const;
 
+/** Of a module, or reached otherwise than by the host's global object. */
+const NOT_GLOBAL: readonly string[] = [
+  ...['require', 'module', 'exports', '__filename', '__dirname', '__simulatedImportMetaUrl'],
+  ...['Math', 'AbortSignal', 'Atomics', 'Function', 'eval', 'globalThis'],
+];
+
 export type ScopeName = (typeof SCOPE_NAMES)[number];
+
+/** Names by which the host's global object itself answers for the life that runs. */
+export const SHARED_NAMES: readonly ScopeName[] = SCOPE_NAMES.filter(
+  (name) => !NOT_GLOBAL.includes(name),
+);
+
+/** Refused where they are called, with what to use instead. */
+const REFUSED: Partial<Record<ScopeName, string>> = {
+  fetch: 'use node:http or node:net',
+  Request: 'use node:http',
+  Response: 'use node:http',
+  WebSocket: 'use node:net',
+  BroadcastChannel: '',
+  CompressionStream: 'use the synchronous functions of node:zlib',
+  DecompressionStream: 'use the synchronous functions of node:zlib',
+  Performance: '',
+  PerformanceEntry: '',
+  PerformanceMark: 'use performance.mark',
+  PerformanceMeasure: 'use performance.measure',
+  PerformanceObserver: '',
+  PerformanceObserverEntryList: '',
+  PerformanceResourceTiming: '',
+  Blob: 'use a Buffer',
+  File: 'use a Buffer',
+  Navigator: '',
+  eval: 'use a function',
+};
+
+/** Absent, as in a Node without them. */
+const ABSENT: readonly ScopeName[] = [
+  ...(['EventSource', 'Worker'] as const),
+  ...(['localStorage', 'sessionStorage', 'Storage'] as const),
+];
 export type Globals = Partial<Record<ScopeName, unknown>>;
-
-const NATIVE_DATE = Date;
-
-/** `Date` by the process's own wall clock; instances are the host's own dates. */
-function createDate(life: Life): unknown {
-  function SimulatedDate(this: unknown, ...args: unknown[]): unknown {
-    if (new.target === undefined) return new NATIVE_DATE(life.wallMs()).toString();
-    const given = args.length === 0 ? [life.wallMs()] : args;
-    return Reflect.construct(NATIVE_DATE, given, new.target);
-  }
-  Object.defineProperty(SimulatedDate, 'name', { value: 'Date' });
-  Object.defineProperty(SimulatedDate, 'length', { value: 7 });
-  SimulatedDate.prototype = NATIVE_DATE.prototype;
-  return Object.assign(SimulatedDate, {
-    now: () => life.wallMs(),
-    parse: NATIVE_DATE.parse,
-    UTC: NATIVE_DATE.UTC,
-  });
-}
 
 function createMath(life: Life): unknown {
   const random = life.random('math');
@@ -76,7 +117,7 @@ function createMath(life: Life): unknown {
 }
 
 /** `performance` by the monotonic clock, with marks and measures. */
-export function createPerformance(life: Life): Record<string, unknown> {
+function createPerformance(life: Life): Record<string, unknown> {
   const marks = new Map<string, number>();
   const originNs = life.monotonicNs();
   const timeOrigin = life.wallMsExact();
@@ -147,6 +188,8 @@ function createWebAssembly(): unknown {
   return Object.assign(Object.defineProperties({}, Object.getOwnPropertyDescriptors(native)), {
     compile: async (bytes: BufferSource) => new native.Module(bytes),
     instantiate,
+    compileStreaming: refusedGlobal('WebAssembly.compileStreaming', 'use compile'),
+    instantiateStreaming: refusedGlobal('WebAssembly.instantiateStreaming', 'use instantiate'),
   });
 }
 
@@ -178,9 +221,18 @@ function refusedGlobal(name: string, instead?: string): unknown {
   };
 }
 
+const hostQueueMicrotask = queueMicrotask;
+const NAVIGATOR = Object.freeze({
+  hardwareConcurrency: 2,
+  language: 'en-US',
+  languages: Object.freeze(['en-US']),
+  platform: 'linux',
+  userAgent: `Node.js/${process.versions.node.split('.')[0]}`,
+});
+
 function createMicrotask(life: Life): unknown {
   return (callback: () => void) => {
-    queueMicrotask(() => {
+    hostQueueMicrotask(() => {
       if (!life.alive) return;
       try {
         callback();
@@ -189,22 +241,6 @@ function createMicrotask(life: Life): unknown {
       }
     });
   };
-}
-
-/** `Function` whose code sees the simulated globals, not the host's. */
-function createFunction(scope: () => Globals): unknown {
-  const make = (parts: unknown[]) => {
-    const body = String(parts.at(-1) ?? '');
-    const parameters = parts.slice(0, -1).join(',');
-    const inner = `return function anonymous(${parameters}\n) {\n${body}\n}`;
-    const names = SCOPE_NAMES.filter((name) => name !== 'eval' && name !== 'require');
-    const values = names.map((name) => scope()[name]);
-    return new Function(...names, inner).call(undefined, ...values) as unknown;
-  };
-  return new Proxy(Function, {
-    apply: (_target, _self, parts) => make(parts) as object,
-    construct: (_target, parts) => make(parts) as object,
-  });
 }
 
 /** All of a life's globals but the module's own (`require`, `module` …). */
@@ -220,7 +256,7 @@ export function createGlobals(
     process,
     console: createConsole(life, process),
     queueMicrotask: createMicrotask(life),
-    Date: createDate(life),
+    Date: SharedDate,
     Math: createMath(life),
     performance: createPerformance(life),
     crypto: createSimulatedCrypto(life).webcrypto,
@@ -232,16 +268,14 @@ export function createGlobals(
       wait: refusedGlobal('Atomics.wait', 'it would block the one thread that all processes share'),
       waitAsync: refusedGlobal('Atomics.waitAsync'),
     }),
-    fetch: refusedGlobal('fetch', 'use node:net'),
-    WebSocket: refusedGlobal('WebSocket', 'use node:net'),
-    EventSource: refusedGlobal('EventSource', 'use node:net'),
-    Worker: refusedGlobal('Worker'),
-    MessageChannel: refusedGlobal('MessageChannel', 'use an EventEmitter'),
-    BroadcastChannel: refusedGlobal('BroadcastChannel'),
-    navigator: undefined,
-    eval: refusedGlobal('eval', 'use a function'),
+    navigator: NAVIGATOR,
+    Function: SharedFunction,
+    ...createMessaging(life),
   };
-  globals.Function = createFunction(() => globals);
+  for (const [name, instead] of Object.entries(REFUSED)) {
+    globals[name as ScopeName] = refusedGlobal(name, instead);
+  }
+  for (const name of ABSENT) globals[name] = undefined;
   // Whatever is not replaced is found on the host's own global object; writes stay in this life.
   const shim = Object.create(globalThis) as object;
   const define = (key: string | symbol, value: unknown) =>
@@ -258,5 +292,6 @@ export function createGlobals(
   define(Symbol.for('chaos.monotonic'), () => BigInt(life.nowNs()));
   globals.globalThis = shim;
   globals.global = shim;
+  setGlobals(life, globals);
   return globals;
 }

@@ -1,5 +1,7 @@
 // The simulation's clock and its one loop: takes the next event, moves virtual time to it, runs it, and
 // lets promises and process.nextTick run dry before the next. No wall clock is read anywhere.
+import process from 'node:process';
+import { setImmediate } from 'node:timers';
 import { EventHeap, HeapEntry, type Owner } from './heap.ts';
 import { ProcessDeath } from './host.ts';
 import { Entropy } from './random.ts';
@@ -23,6 +25,11 @@ export interface FailingOwner extends Owner {
 
 /** The one kernel that runs now: the hooks for failures belong to the whole host process. */
 let running: Kernel | undefined;
+
+/** The process whose code runs now, of whatever simulation. */
+export function currentOwner(): FailingOwner | undefined {
+  return running?.current;
+}
 
 /** Why `run` came back. */
 export type RunEnd = 'condition' | 'time' | 'idle';

@@ -1,6 +1,7 @@
 // One process of a simulation over all its lives: what it runs, where, and what it has said. The machine,
 // its disk and its clock outlive the single life.
 import { fileURLToPath } from 'node:url';
+import type { Addons } from './addons.ts';
 import { Builtins } from './builtins.ts';
 import { importMetaUrl, type Program } from './bundle.ts';
 import { type ClockSkew, ProcessClock } from './clock.ts';
@@ -41,6 +42,7 @@ export interface ProcessParts {
   machine: Machine;
   disk: SimulatedDisk;
   epochMs: number;
+  addons: Addons;
   powerLoss(host: string): void;
   findPid(machine: Machine, pid: number): Life | undefined;
 }
@@ -143,7 +145,7 @@ export class SimulatedProcess {
 
   #environment(life: Life): { globals: Globals; builtins: Builtins } {
     const { program, argv = [], env = {}, cwd = '/', globals: extra = {} } = this.#options;
-    const { machine, disk } = this.#parts;
+    const { machine, disk, addons } = this.#parts;
     const facts = {
       argv: [program.file, ...argv],
       env,
@@ -155,7 +157,7 @@ export class SimulatedProcess {
     life.process = simulated;
     const timers = createTimers(life);
     const globals = createGlobals(life, simulated, timers, extra);
-    const builtins = new Builtins({ life, disk, timers, globals });
+    const builtins = new Builtins({ life, disk, timers, globals, addons });
     return { globals, builtins };
   }
 

@@ -1,7 +1,11 @@
 // A whole simulation: machines, processes, network and virtual time behind one small interface. Any Node
 // program that uses sockets, files and timers can run in it.
+
+import { Addons } from './addons.ts';
+import { currentLife } from './current-life.ts';
 import { SimulatedDisk } from './fs/disk.ts';
 import type { RandomStream } from './host.ts';
+import { takeHostGlobals } from './host-globals.ts';
 import { Kernel, type RunEnd } from './kernel.ts';
 import { Network, type NetworkOptions } from './network.ts';
 import { type ProcessOptions, SimulatedProcess } from './process.ts';
@@ -16,6 +20,11 @@ export interface SimulationOptions {
   /** Wall-clock time at the start, ms since 1970; default 2026-01-01. */
   epochMs?: number;
   trace?: TraceOptions;
+  /**
+   * Native addons that programs may load, by package or path: only such as compute, at once, from
+   * nothing but their arguments. Any other is refused.
+   */
+  addons?: readonly string[];
 }
 
 /** What proves that two runs were the same. */
@@ -34,10 +43,14 @@ const EPOCH_MS = Date.UTC(2026, 0, 1);
 const LIMIT_MS = 600_000;
 const NS_PER_MS = 1e6;
 
+/** Fulfilled when no simulation runs; a run under way puts its own end here. */
+let turn: Promise<void> = Promise.resolve();
+
 export class Simulation {
   readonly network: Network;
   readonly #kernel: Kernel;
   readonly #epochMs: number;
+  readonly #addons: Addons;
   readonly #processes = new Map<string, SimulatedProcess>();
   readonly #disks = new Map<string, SimulatedDisk>();
 
@@ -45,6 +58,7 @@ export class Simulation {
     this.#kernel = new Kernel(String(options.seed), options.trace);
     this.network = new Network(this.#kernel, options.network);
     this.#epochMs = options.epochMs ?? EPOCH_MS;
+    this.#addons = new Addons(options.addons ?? []);
     for (const [name, process] of Object.entries(options.processes ?? {})) this.add(name, process);
   }
 
@@ -88,6 +102,7 @@ export class Simulation {
       machine,
       disk: this.disk(host),
       epochMs: this.#epochMs,
+      addons: this.#addons,
       powerLoss: (which) => this.powerLoss(which),
       findPid: (where, pid) =>
         this.processes.find((p) => p.life?.machine === where && p.life.pid === pid)?.life,
@@ -142,9 +157,30 @@ export class Simulation {
     this.#kernel.schedule(delayMs * NS_PER_MS, fn, undefined, 'at');
   }
 
-  /** Lets `ms` of virtual time pass. */
+  /** Takes its turn: what a run changes in its Node process is there once. */
+  async #run(untilNs: number, stop: () => boolean): Promise<RunEnd> {
+    if (currentLife() !== undefined) {
+      throw new Error('expected to be called from outside of all simulated processes');
+    }
+    const before = turn;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    turn = promise;
+    await before;
+    const restore = takeHostGlobals();
+    try {
+      return await this.#kernel.run(untilNs, stop);
+    } finally {
+      restore();
+      resolve();
+    }
+  }
+
+  /**
+   * Lets `ms` of virtual time pass. Simulations of one Node process take turns: a call waits for the
+   * end of another's that is under way.
+   */
   async runFor(ms: number): Promise<void> {
-    await this.#kernel.run(this.#kernel.nowNs + Math.round(ms * NS_PER_MS), () => false);
+    await this.#run(this.#kernel.nowNs + Math.round(ms * NS_PER_MS), () => false);
   }
 
   /**
@@ -162,7 +198,7 @@ export class Simulation {
     };
     if (goal instanceof Promise) goal.then(settled, settled);
     const stop = typeof goal === 'function' ? goal : () => done;
-    const end = await this.#kernel.run(this.#kernel.nowNs + limitMs * NS_PER_MS, stop);
+    const end = await this.#run(this.#kernel.nowNs + limitMs * NS_PER_MS, stop);
     if (end !== 'condition') throw this.#gaveUp(end, limitMs);
     return goal instanceof Promise ? goal : undefined;
   }
