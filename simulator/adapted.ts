@@ -214,7 +214,8 @@ function createUtil(globals: Globals): Module {
     util
       .getCallSites(Math.min(200, frames + 100))
       .filter(({ scriptName }) => scriptName.startsWith('/app/'))
-      .slice(0, frames);
+      .slice(0, frames)
+      .map((site) => ({ ...site, scriptId: '0' }));
   const own = { debuglog, debug: debuglog, styleText, deprecate, getCallSites };
   const inherited = refusing('util', ['setTraceSigInt']);
   const spared = ['_errnoException', '_exceptionWithHostPort'];

@@ -6,6 +6,14 @@ import type { Life } from './life.ts';
 
 /** Results that would differ from run to run. */
 const REFUSED = [
+  'DiffieHellman',
+  'DiffieHellmanGroup',
+  'ECDH',
+  'checkPrime',
+  'createDiffieHellmanGroup',
+  'encapsulate',
+  'secureHeapUsed',
+  'setFips',
   'createDiffieHellman',
   'createECDH',
   'diffieHellman',
@@ -21,7 +29,14 @@ const REFUSED = [
 ] as const;
 
 /** Asynchronous functions of the thread pool and the synchronous ones that do the same. */
-const THREADED = { pbkdf2: 'pbkdf2Sync', scrypt: 'scryptSync', hkdf: 'hkdfSync' } as const;
+const THREADED = {
+  argon2: 'argon2Sync',
+  hkdf: 'hkdfSync',
+  pbkdf2: 'pbkdf2Sync',
+  scrypt: 'scryptSync',
+} as const;
+/** Signatures with these keys are drawn anew each time. */
+const RANDOM_SIGNATURES = ['ec', 'dsa', 'rsa-pss'];
 const RANDOM_BYTES_MAX = 2 ** 31 - 1;
 const UINT48 = 2 ** 48;
 
@@ -84,7 +99,55 @@ function createRandomFunctions(life: Life): Record<string, unknown> {
   const getRandomValues = (target: NodeJS.ArrayBufferView) => fill(target);
   const pseudoRandomBytes = randomBytes;
   const all = { randomBytes, pseudoRandomBytes, randomFillSync: fill, randomFill, randomInt };
-  return { ...all, randomUUID, getRandomValues };
+  const randomUUIDv7 = () => {
+    const time = life.wallMs().toString(16).padStart(12, '0');
+    const [, , third = '', ...rest] = randomUUID().split('-');
+    return [time.slice(0, 8), time.slice(8), `7${third.slice(1)}`, ...rest].join('-');
+  };
+  return { ...all, randomUUID, randomUUIDv7, getRandomValues };
+}
+
+/** Signing, without what draws from the real machine's chance or works in another thread. */
+function createSigning(life: Life): Record<string, unknown> {
+  const keyOf = (key: unknown): native.KeyObject => {
+    const given = (key as { key?: unknown }).key ?? key;
+    if (given instanceof native.KeyObject) return given;
+    return native.createPrivateKey(key as native.PrivateKeyInput);
+  };
+  const check = (key: unknown) => {
+    const type = keyOf(key).asymmetricKeyType ?? '';
+    const padding = (key as { padding?: number }).padding;
+    const random = RANDOM_SIGNATURES.includes(type);
+    if (random || padding === native.constants.RSA_PKCS1_PSS_PADDING) {
+      throw refused(`crypto.sign with a key of type ${type}`, 'sign with RSA (PKCS #1) or Ed25519');
+    }
+  };
+  const sign = (algorithm: string | null, data: NodeJS.ArrayBufferView, ...rest: unknown[]) => {
+    const [key, callback] = rest as [native.KeyLike, Callback | undefined];
+    check(key);
+    const signature = native.sign(algorithm, data, key);
+    if (callback === undefined) return signature;
+    return void life.schedule(0, () => callback(null, signature), 'crypto');
+  };
+  const verify = (algorithm: string | null, data: NodeJS.ArrayBufferView, ...rest: unknown[]) => {
+    const [key, signature, callback] = rest as [native.KeyLike, Buffer, Callback | undefined];
+    const right = native.verify(algorithm, data, key, signature);
+    if (callback === undefined) return right;
+    return void life.schedule(0, () => callback(null, right), 'crypto');
+  };
+  const createSign = (algorithm: string) => {
+    const signing = native.createSign(algorithm);
+    const own = signing.sign.bind(signing) as (...args: unknown[]) => unknown;
+    const checked = (...args: unknown[]) => {
+      check(args[0]);
+      return own(...args);
+    };
+    return Object.assign(signing, { sign: checked });
+  };
+  function Sign(algorithm: string) {
+    return createSign(algorithm);
+  }
+  return { sign, verify, Sign, createSign };
 }
 
 /** Makes the module for one life. */
@@ -103,17 +166,31 @@ export function createSimulatedCrypto(life: Life): Record<string, unknown> & { w
       life.schedule(0, () => callback(null, result), 'crypto');
     };
   }
+  const digest = (algorithm: string | { name: string }, data: NodeJS.ArrayBufferView) => {
+    const { name } = typeof algorithm === 'string' ? { name: algorithm } : algorithm;
+    const bytes = ArrayBuffer.isView(data)
+      ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+      : new Uint8Array(data);
+    const hashed = new Uint8Array(native.createHash(name.replace('-', '')).update(bytes).digest());
+    return new Promise((resolve) => {
+      life.schedule(0, () => resolve(hashed.buffer), 'crypto');
+    });
+  };
   const subtle = new Proxy(
-    {},
+    { digest },
     {
-      get: (_target, key) => () => {
-        throw refused(
-          `crypto.subtle.${String(key)}`,
-          'use the synchronous functions of node:crypto',
-        );
+      get: (target, key) => {
+        if (key === 'digest') return target.digest;
+        return () => {
+          throw refused(
+            `crypto.subtle.${String(key)}`,
+            'use the synchronous functions of node:crypto',
+          );
+        };
       },
     },
   );
+  Object.assign(simulated, createSigning(life));
   const { getRandomValues, randomUUID } = simulated;
   const webcrypto = { subtle, getRandomValues, randomUUID };
   return { ...simulated, webcrypto, subtle };

@@ -3,6 +3,7 @@
 import type { EventEmitter } from 'node:events';
 import native from 'node:http';
 import type { Duplex } from 'node:stream';
+import { refused } from './errors.ts';
 import type { Life } from './life.ts';
 
 type Callback = (...args: unknown[]) => void;
@@ -67,7 +68,25 @@ export function createHttp(life: Life, net: unknown): Record<string, unknown> {
   function Server(options?: Options | Callback, handler?: Callback) {
     return createServer(options, handler);
   }
-  return { ...native, Agent, globalAgent, ServerResponse, request, get, createServer, Server };
+  function ClientRequest(...args: unknown[]) {
+    return request(...args);
+  }
+  ClientRequest.prototype = native.ClientRequest.prototype;
+  const own = { Agent, globalAgent, ServerResponse, ClientRequest, request, get };
+  return { ...native, ...own, createServer, Server, ...refusedNames() };
+}
+
+/** What speaks to the real network, or sets something for the whole of Node. */
+function refusedNames(): Record<string, unknown> {
+  const names = ['WebSocket', 'setGlobalProxyFromEnv', 'setMaxIdleHTTPParsers'];
+  return Object.fromEntries(
+    names.map((name) => [
+      name,
+      function refusedFunction() {
+        throw refused(`http.${name}`);
+      },
+    ]),
+  );
 }
 
 /** Lets a server of Node's own take its connections from a simulated listening socket. */

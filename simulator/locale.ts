@@ -4,6 +4,7 @@ import { currentLife } from './current-life.ts';
 import type { Replacement } from './host-globals.ts';
 
 const LOCALE = 'en-US';
+const ZONE_NAME = ' (Coordinated Universal Time)';
 
 type Method = (this: unknown, ...args: unknown[]) => unknown;
 
@@ -67,6 +68,16 @@ function clocked(): Replacement[] {
   ];
 }
 
+/** The zone's name in brackets is said in the real machine's language. */
+function zoned(key: 'toString' | 'toTimeString'): Replacement {
+  const native = Date.prototype[key] as unknown as Method;
+  const value = function zonedString(this: unknown) {
+    const text = Reflect.apply(native, this, []) as string;
+    return currentLife() === undefined ? text : text.replace(/ \(.*\)$/, ZONE_NAME);
+  };
+  return [Date.prototype, key, { value }];
+}
+
 /** What stands in for the host's own while a simulation runs. */
 export function localeReplacements(): Replacement[] {
   const methods = LOCALIZED.map(([object, name, at]): Replacement => {
@@ -86,5 +97,5 @@ export function localeReplacements(): Replacement[] {
       [native.prototype as object, 'constructor', { value }],
     ];
   });
-  return [...methods, ...constructors, ...clocked()];
+  return [...methods, ...constructors, ...clocked(), zoned('toString'), zoned('toTimeString')];
 }

@@ -1,6 +1,7 @@
 // The `process` of one life: argv, env, exit, signals, captured output, clocks. What would tell of the
 // real machine (memory, CPU, user) is a constant, so that no run depends on where it runs.
 import { EventEmitter } from 'node:events';
+import process from 'node:process';
 import { Readable, Writable } from 'node:stream';
 import { refused, systemError } from './errors.ts';
 import type { Life } from './life.ts';
@@ -21,9 +22,16 @@ const MEMORY = {
   external: 1_048_576,
   arrayBuffers: 65_536,
 };
+const RESOURCES = [
+  ...['userCPUTime', 'systemCPUTime', 'maxRSS', 'sharedMemorySize', 'unsharedDataSize'],
+  ...['unsharedStackSize', 'minorPageFault', 'majorPageFault', 'swappedOut', 'fsRead', 'fsWrite'],
+  ...['ipcSent', 'ipcReceived', 'signalsCount', 'voluntaryContextSwitches'],
+  'involuntaryContextSwitches',
+];
 const USER_ID = 1000;
 const NS_PER_S = 1_000_000_000;
-const REFUSED = ['binding', 'dlopen', 'setuid', 'setgid', '_debugProcess', 'loadEnvFile'] as const;
+/** An EventEmitter's own, which every `process` has. */
+const EMITTER = ['_events', '_eventsCount', '_maxListeners', 'domain'];
 
 function outputStream(life: Life, name: 'stdout' | 'stderr'): Writable {
   const stream = new Writable({
@@ -83,7 +91,10 @@ export function createProcess(life: Life, facts: ProcessFacts): EventEmitter {
     availableMemory: () => MEMORY.rss * 8,
     constrainedMemory: () => MEMORY.rss * 16,
     cpuUsage: () => ({ user: 0, system: 0 }),
-    resourceUsage: () => ({ userCPUTime: 0, systemCPUTime: 0, maxRSS: MEMORY.rss / 1024 }),
+    resourceUsage: () => {
+      const counters = Object.fromEntries(RESOURCES.map((name) => [name, 0]));
+      return { ...counters, maxRSS: MEMORY.rss / 1024 };
+    },
     getActiveResourcesInfo: () => [],
     exit: (code?: number | string | null) => {
       const given = code ?? simulatedProcess.exitCode ?? 0;
@@ -102,6 +113,13 @@ export function createProcess(life: Life, facts: ProcessFacts): EventEmitter {
     getBuiltinModule: (name: string) => facts.getBuiltin(name),
     ref: () => {},
     unref: () => {},
+    threadCpuUsage: () => ({ user: 0, system: 0 }),
+    allowedNodeEnvironmentFlags: new Set<string>(),
+    debugPort: 9229,
+    sourceMapsEnabled: false,
+    hasUncaughtExceptionCaptureCallback: () => false,
+    setSourceMapsEnabled: () => {},
+    openStdin: () => simulatedProcess.stdin,
   };
   const simulatedProcess = Object.assign(emitter, simulated);
   Object.defineProperties(emitter, {
@@ -114,8 +132,13 @@ export function createProcess(life: Life, facts: ProcessFacts): EventEmitter {
     },
     [Symbol.toStringTag]: { value: 'process' },
   });
-  for (const name of REFUSED) {
+  // Whatever else Node's own can do, it does to the real process.
+  for (const name of Object.getOwnPropertyNames(process)) {
+    if (name in simulatedProcess || EMITTER.includes(name)) continue;
+    if (typeof Reflect.get(process, name) !== 'function') continue;
     Object.defineProperty(emitter, name, {
+      configurable: true,
+      writable: true,
       value: () => {
         throw refused(`process.${name}`);
       },
