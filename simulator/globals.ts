@@ -68,10 +68,13 @@ export const SCOPE_NAMES = [
   '__simulatedImportMetaUrl',
 ] as const;
 
-/** Of a module, or reached otherwise than by the host's global object. */
+/**
+ * Of a module, or reached otherwise than by the host's global object; what a host's function that a
+ * program calls has to say is said to the host.
+ */
 const NOT_GLOBAL: readonly string[] = [
   ...['require', 'module', 'exports', '__filename', '__dirname', '__simulatedImportMetaUrl'],
-  ...['Math', 'AbortSignal', 'Atomics', 'Function', 'eval', 'globalThis'],
+  ...['Math', 'AbortSignal', 'Atomics', 'Function', 'eval', 'globalThis', 'console'],
 ];
 
 export type ScopeName = (typeof SCOPE_NAMES)[number];

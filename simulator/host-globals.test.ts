@@ -36,7 +36,9 @@ describe('the host', () => {
   });
 
   it('has its own globals outside of the processes, also while one runs', async () => {
-    const sim = simulate({ seed: 1, processes: { p: await runs(TICKS) } });
+    const pids: number[] = [];
+    const onLine = () => void pids.push(process.pid);
+    const sim = simulate({ seed: 1, processes: { p: await runs(TICKS, { onLine }) } });
     sim.start();
     const seen: unknown[] = [];
     sim.at(5, () => seen.push(process.pid, Date.now() >= startedMs));
@@ -44,6 +46,7 @@ describe('the host', () => {
     const startedMs = Date.now();
     await sim.runFor(50);
     expect(seen).toEqual([pid, true]);
+    expect(new Set(pids)).toEqual(new Set([pid]));
     expect(sim.process('p').output()[0]).toMatch(/^0 17672256000/);
   });
 });

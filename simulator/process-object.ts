@@ -135,7 +135,8 @@ export function createProcess(life: Life, facts: ProcessFacts): EventEmitter {
   // Whatever else Node's own can do, it does to the real process.
   for (const name of Object.getOwnPropertyNames(process)) {
     if (name in simulatedProcess || EMITTER.includes(name)) continue;
-    if (typeof Reflect.get(process, name) !== 'function') continue;
+    // Looked at without being read: some of them warn of their own age.
+    if (typeof Object.getOwnPropertyDescriptor(process, name)?.value !== 'function') continue;
     Object.defineProperty(emitter, name, {
       configurable: true,
       writable: true,

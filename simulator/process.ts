@@ -201,7 +201,16 @@ export class SimulatedProcess {
     kernel.note(stream, text.includes(ROOT) ? text.replaceAll(ROOT, '') : text, this.name);
     this.#lines.push(line);
     if (this.#lines.length >= 2 * LINES_MAX) this.#lines = this.#lines.slice(-LINES_MAX);
-    this.#options.onLine?.(line);
+    const { onLine } = this.#options;
+    if (onLine === undefined) return;
+    // The listener is none of the process's code: its globals are the host's.
+    const { current } = kernel;
+    kernel.current = undefined;
+    try {
+      onLine(line);
+    } finally {
+      kernel.current = current;
+    }
   }
 
   #ended(exit: Exit): void {
