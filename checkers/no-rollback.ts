@@ -31,10 +31,12 @@ export const noRollback: Checker = {
   check(run) {
     const findings = new Findings();
     const byKey = new Map<string, Observation[]>();
+    findings.count('ackedWrites', 0);
     for (const op of run.ops) {
+      if (writeZxid(op) !== undefined) findings.count('ackedWrites');
       const seen = observe(op);
       if (seen === undefined) continue;
-      findings.count(seen.isWrite ? 'ackedWrites' : 'reads');
+      if (!seen.isWrite) findings.count('reads');
       const list = byKey.get(seen.key);
       if (list === undefined) byKey.set(seen.key, [seen]);
       else list.push(seen);
@@ -168,7 +170,9 @@ function finalReads(
   if (began === undefined) return 'the run had no final reads';
   const undecided = new Map<string, number>();
   for (const op of run.ops) {
-    if (op.type !== 'info') continue;
+    // Final phases may write, too: what they wrote may come between two reads.
+    const late = op.type === 'ok' && op.invokeTime >= began;
+    if (op.type !== 'info' && !late) continue;
     for (const path of pathsChanged(op)) undecided.set(path, (undecided.get(path) ?? 0) + 1);
   }
   keysGone(run.ops, began, byKey, deleted, findings);

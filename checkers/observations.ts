@@ -5,6 +5,16 @@ import type { Op } from '../history/op.ts';
 /** Operations that change a key, when ok. */
 export const MUTATIONS: ReadonlySet<string> = new Set(['write', 'cas', 'create']);
 
+/** Operations acknowledged with the zxid of a change of their own, of whatever path. */
+const CHANGES: ReadonlySet<string> = new Set([
+  ...MUTATIONS,
+  'add',
+  'delete',
+  'multi',
+  'create-sequential',
+  'create-ephemeral',
+]);
+
 /** Operations after which a key's versions begin anew. */
 const DELETIONS: ReadonlySet<string> = new Set(['delete']);
 
@@ -21,7 +31,7 @@ export interface Observation {
 
 /** The zxid at which an ok mutation took effect. */
 export function writeZxid(op: Op): number | undefined {
-  if (op.type !== 'ok' || !MUTATIONS.has(op.f)) return undefined;
+  if (op.type !== 'ok' || !CHANGES.has(op.f)) return undefined;
   return op.completion?.mzxid ?? op.completion?.zxid;
 }
 

@@ -287,13 +287,27 @@ export function judgeHistory(
   const sessions = clientSessions(run.ops);
   const paths = new Set([...sessions.values()].flatMap(({ made }) => made.map(({ path }) => path)));
   const seen = sightings(run, paths);
+  const ended = deletions(run.ops);
   for (const [id, session] of sessions) {
     for (const node of session.made) {
+      const until = ended.get(node.path) ?? Number.POSITIVE_INFINITY;
       for (const sighting of seen.get(node.path) ?? []) {
+        if (sighting.zxid >= until) continue;
         judgeSighting(id, session, node, sighting, { settled, timeoutMs }, findings);
       }
     }
   }
+}
+
+/** From which zxid on each path may have been deleted by a client. */
+function deletions(ops: readonly Op[]): Map<string, number> {
+  const ended = new Map<string, number>();
+  for (const { f, type, key, completion } of ops) {
+    if (f !== 'delete' || type === 'fail' || key === undefined) continue;
+    const zxid = type === 'ok' ? (completion?.zxid ?? 0) : 0;
+    ended.set(key, Math.min(zxid, ended.get(key) ?? zxid));
+  }
+  return ended;
 }
 
 function clientSessions(ops: readonly Op[]): Map<string, ClientSession> {

@@ -14,11 +14,13 @@ import { partitionRing } from '../nemesis/partition-ring.ts';
 import { pauseLeader } from '../nemesis/pause-leader.ts';
 import { swarm } from '../nemesis/swarm.ts';
 import { bank } from '../workloads/bank.ts';
+import { election } from '../workloads/election.ts';
 import { ephemeral } from '../workloads/ephemeral.ts';
+import { lock } from '../workloads/lock.ts';
 import { register } from '../workloads/register.ts';
 import { sequence } from '../workloads/sequence.ts';
 
-export const workloads: readonly Workload[] = [register, ephemeral, bank, sequence];
+export const workloads: readonly Workload[] = [register, ephemeral, bank, sequence, lock, election];
 
 export const nemeses: readonly Nemesis[] = [
   none,

@@ -3,7 +3,7 @@
 import type { Event } from '../history/event.ts';
 import type { OpStep, Plan } from '../history/plan.ts';
 import type { WorkloadContext } from '../history/plugin.ts';
-import type { Random } from '../history/random.ts';
+import { Random } from '../history/random.ts';
 import { TreeClient } from './tree-client.ts';
 
 const NS_PER_MS = 1e6;
@@ -70,6 +70,11 @@ export function* rest(context: WorkloadContext, random: Random): Plan {
   const { concurrency, ratePerSecond } = context;
   const meanMs = ratePerSecond > 0 ? (1000 * concurrency) / ratePerSecond : PAUSE_MS / 10;
   yield { kind: 'sleep', ms: Math.ceil(meanMs * random.float()) };
+}
+
+/** A thread's own randomness for its final plan. */
+export function finalRandom({ seed }: WorkloadContext, thread: number): Random {
+  return new Random(seed, `workload/final/${thread}`);
 }
 
 /** The keys that one thread of so many takes care of. */
