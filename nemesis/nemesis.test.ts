@@ -5,6 +5,7 @@ import { type Fault, faultNodes } from '../history/fault.ts';
 import type { Completion } from '../history/plan.ts';
 import type { Nemesis } from '../history/plugin.ts';
 import { Random } from '../history/random.ts';
+import { amn, castAmnesia } from './amn.ts';
 import { killAll } from './kill-all.ts';
 import { killLeader } from './kill-leader.ts';
 import { killRandom } from './kill-random.ts';
@@ -165,5 +166,41 @@ describe('targets', () => {
         expect(faultNodes(fault)).toEqual(names(count));
       }
     }
+  });
+});
+
+describe('amn', () => {
+  it('casts everybody: the forgetful with those away are exactly a quorum, and so with the witness', () => {
+    for (let count = 3; count <= 9; count++) {
+      const all = names(count);
+      const quorum = Math.floor(count / 2) + 1;
+      for (let draw = 0; draw < 30; draw++) {
+        const leader = all[draw % count];
+        const { away, forgetful, witness } = castAmnesia(all, leader, draw);
+        expect([...away, ...forgetful, ...witness].sort()).toEqual(all);
+        expect(away.length + forgetful.length).toBe(quorum);
+        expect(witness.length + forgetful.length).toBe(quorum);
+        expect(away).not.toContain(leader);
+        expect((draw % 3 === 2 ? forgetful : witness).includes(leader as string)).toBe(true);
+      }
+    }
+  });
+
+  it('repeats over the phase, in order, each play healed before the next', () => {
+    const played = play(amn, 3, 30_000, 1);
+    expect(played.length).toBeGreaterThanOrEqual(9);
+    // The phase may end inside the last play, which the interpreter then heals.
+    for (let i = 0; i + 3 < played.length; i += 3) {
+      const [stopped, lost, held] = played.slice(i, i + 3) as [Played, Played, Played];
+      expect([stopped.fault.kind, lost.fault.kind, held.fault.kind]).toEqual([
+        'pause',
+        'disk',
+        'pause',
+      ]);
+      expect(stopped.fromMs).toBeLessThan(lost.fromMs);
+      expect(held.fromMs).toBeLessThanOrEqual(stopped.untilMs ?? 0);
+      expect(lost.untilMs).toBeLessThan(held.untilMs ?? Number.POSITIVE_INFINITY);
+    }
+    expect(new Set(played.map(({ fault }) => faultNodes(fault).join())).size).toBe(3);
   });
 });
