@@ -1,8 +1,15 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { LoneServer } from '../server/lone-server.testing.ts';
-import { type ClientOptions, CoordinatorClient } from './client.ts';
-import { CoordinatorError, CreateFlag, OPEN_ACL, Op, parseConnectString } from './index.ts';
+import {
+  type ClientOptions,
+  CoordinatorClient,
+  CoordinatorError,
+  CreateFlag,
+  OPEN_ACL,
+  Op,
+  parseConnectString,
+} from './index.ts';
 import type { WatchEvent } from './watches.ts';
 
 const open: { clients: CoordinatorClient[]; servers: LoneServer[]; raw: Server[] } = {

@@ -3,14 +3,17 @@
 import { ByteReader, type ByteWriter, WireError } from '../../wire/bytes.ts';
 import { ErrorCode, Op, Xid } from '../protocol/codes.ts';
 import {
+  AuthPacket,
   type ConnectResponse,
   ReplyHeader,
+  SetWatches2Request,
   SetWatchesRequest,
   WatcherEvent,
 } from '../protocol/records.ts';
 import type { Zxid } from '../zxid.ts';
 import type { ServerAddress } from './address.ts';
 import { Channel } from './channel.ts';
+import { Credentials } from './credentials.ts';
 import { CoordinatorError, type CoordinatorErrorName, replyError } from './errors.ts';
 import { type WatchEvent, WatchRegistry } from './watches.ts';
 
@@ -74,6 +77,7 @@ export type SessionState = 'idle' | 'connecting' | 'connected' | 'closed' | 'exp
 export class Session {
   readonly #options: SessionOptions;
   readonly watches = new WatchRegistry();
+  readonly #credentials = new Credentials();
   #state: SessionState = 'idle';
   #channel: Channel | undefined;
   #id = 0n;
@@ -153,6 +157,30 @@ export class Session {
     }
   }
 
+  /** Shows who the client is, now and on every connection to come. Rejects when it is refused. */
+  authenticate(scheme: string, auth: Buffer): Promise<void> {
+    if (this.#state === 'closed' || this.#state === 'expired') {
+      const message = `addAuth ${scheme}: the session is ${this.#state}`;
+      return Promise.reject(new CoordinatorError('ConnectionLoss', message, { sent: false }));
+    }
+    const { operationTimeoutMs } = this.#options;
+    const { shown, added } = this.#credentials.add(scheme, auth, operationTimeoutMs);
+    if (this.#state === 'connected') this.#show(added);
+    else this.open();
+    return shown;
+  }
+
+  #show(credential: ReturnType<Credentials['all']>[number]): void {
+    const { scheme, auth } = credential;
+    this.#credentials.sent(credential);
+    this.#channel?.send(Xid.auth, Op.auth, (w) => AuthPacket.write(w, { type: 0, scheme, auth }));
+  }
+
+  /** Loses the connection and keeps the session, as if a cable had been pulled. */
+  drop(why: string): void {
+    this.#channel?.lose(why);
+  }
+
   /** Ends the connection for good and rejects what is outstanding. Sends what was queued before. */
   end(state: 'closed' | 'expired', why: string): void {
     if (this.#state === 'closed' || this.#state === 'expired') return;
@@ -160,6 +188,7 @@ export class Session {
     this.#channel?.end();
     this.#channel = undefined;
     this.#become(state);
+    this.#credentials.lost(why, true);
     const name = state === 'expired' ? 'SessionExpired' : 'ConnectionLoss';
     for (const each of [...this.#pending.splice(0), ...this.#unsent.splice(0)]) {
       this.#fail(each, name, why);
@@ -207,16 +236,22 @@ export class Session {
     this.#connection++;
     const unsent = this.#unsent.splice(0);
     this.#state = 'connected';
+    for (const each of this.#credentials.all()) this.#show(each);
     for (const request of this.watches.rearm(this.#lastZxidSeen)) this.#rearm(request);
     for (const each of unsent) this.#send(each);
     this.#onState('connected');
   }
 
   /** Its reply takes its place in the order, and nobody waits for it. */
-  #rearm(request: SetWatchesRequest): void {
-    const encode = (w: ByteWriter) => SetWatchesRequest.write(w, request);
+  #rearm(request: SetWatches2Request): void {
+    const { persistentWatches, persistentRecursiveWatches } = request;
+    // As ZooKeeper's client: servers before 3.6 know only the older request.
+    const lasting = persistentWatches.length + persistentRecursiveWatches.length > 0;
+    const op = lasting ? Op.setWatches2 : Op.setWatches;
+    const codec = lasting ? SetWatches2Request : SetWatchesRequest;
+    const encode = (w: ByteWriter) => codec.write(w, request);
     const tracked: Tracked = {
-      op: Op.setWatches,
+      op,
       what: 'setWatches',
       xid: Xid.setWatches,
       encode,
@@ -247,7 +282,13 @@ export class Session {
     const reader = new ByteReader(body);
     const { xid, zxid, err } = ReplyHeader.read(reader);
     if (zxid > this.#lastZxidSeen) this.#lastZxidSeen = zxid;
-    if (xid === Xid.ping || xid === Xid.auth) return;
+    if (xid === Xid.ping) return;
+    if (xid === Xid.auth) {
+      this.#credentials.answered(err);
+      // The server is about to close: nothing more that is sent here would be answered.
+      if (err !== ErrorCode.Ok) this.#channel?.lose('the authentication failed');
+      return;
+    }
     if (xid === Xid.notification) {
       this.#notified(WatcherEvent.read(reader));
       return;
@@ -291,6 +332,7 @@ export class Session {
     const wasConnected = this.#state === 'connected';
     this.#channel = undefined;
     this.#become('idle');
+    this.#credentials.lost(why, this.#options.oneAttempt);
     for (const each of this.#pending.splice(0)) this.#fail(each, 'ConnectionLoss', why);
     if (this.#options.oneAttempt) {
       for (const each of this.#unsent.splice(0)) this.#fail(each, 'ConnectionRefused', why);

@@ -1,7 +1,7 @@
 // The client's side of watches: who wants to hear of which path, once. The server forgets watches with
 // the connection, so what is registered here is what gets armed again at the next one.
 import { EventType } from '../protocol/codes.ts';
-import type { SetWatchesRequest } from '../protocol/records.ts';
+import type { SetWatches2Request } from '../protocol/records.ts';
 import type { Zxid } from '../zxid.ts';
 
 export type WatchEventName = 'created' | 'deleted' | 'dataChanged' | 'childrenChanged';
@@ -12,11 +12,14 @@ export interface WatchEvent {
   path: string;
 }
 
-/** Called at most once for the watch it was given with. */
+/** Called at most once for the watch it was given with; for a lasting one, every time. */
 export type WatchCallback = (event: WatchEvent) => void;
 
 /** `exists` is a watch set on a node that was not there. */
 export type WatchKind = 'data' | 'exists' | 'children';
+
+/** Watches that stay: on a path, or on it and all below. */
+export type LastingKind = 'persistent' | 'persistentRecursive';
 
 const NAMES = new Map<number, WatchEventName>([
   [EventType.created, 'created'],
@@ -35,47 +38,88 @@ const KINDS: Record<WatchEventName, readonly WatchKind[]> = {
 /** Bytes of paths in one setWatches request, far below the largest frame. Source: ClientCnxn. */
 const PATH_BYTES_MAX = 128 * 1024;
 
+type Callbacks = Map<string, Set<WatchCallback>>;
+
+const LISTS = {
+  data: 'dataWatches',
+  exists: 'existWatches',
+  children: 'childWatches',
+  persistent: 'persistentWatches',
+  persistentRecursive: 'persistentRecursiveWatches',
+} as const;
+
+const ALL_KINDS = Object.keys(LISTS) as (keyof typeof LISTS)[];
+
+function* upwards(path: string): IterableIterator<string> {
+  for (let at = path; at !== '/' && at !== ''; at = at.slice(0, at.lastIndexOf('/'))) yield at;
+  yield '/';
+}
+
 export class WatchRegistry {
-  readonly #watches: Record<WatchKind, Map<string, Set<WatchCallback>>> = {
+  readonly #watches: Record<WatchKind | LastingKind, Callbacks> = {
     data: new Map(),
     exists: new Map(),
     children: new Map(),
+    persistent: new Map(),
+    persistentRecursive: new Map(),
   };
 
-  add(kind: WatchKind, path: string, callback: WatchCallback): void {
+  add(kind: WatchKind | LastingKind, path: string, callback: WatchCallback): void {
     const callbacks = this.#watches[kind].get(path);
     if (callbacks === undefined) this.#watches[kind].set(path, new Set([callback]));
     else callbacks.add(callback);
   }
 
-  /** Spends the watches that an event of this type and path fires, and returns their callbacks. */
+  /** Forgets the watches of a path that the server was told to forget. */
+  remove(type: 'children' | 'data' | 'any', path: string): void {
+    if (type !== 'data') this.#watches.children.delete(path);
+    if (type !== 'children') {
+      this.#watches.data.delete(path);
+      this.#watches.exists.delete(path);
+    }
+    if (type !== 'any') return;
+    this.#watches.persistent.delete(path);
+    this.#watches.persistentRecursive.delete(path);
+  }
+
+  /** Spends the watches that an event of this type and path fires, and returns all who are to hear. */
   fire(type: number, path: string): { event: WatchEvent; callbacks: Set<WatchCallback> } | null {
     const name = NAMES.get(type);
     if (name === undefined) return null;
     const callbacks = new Set<WatchCallback>();
+    const hear = (each: ReadonlySet<WatchCallback> | undefined) => {
+      for (const callback of each ?? []) callbacks.add(callback);
+    };
     for (const kind of KINDS[name]) {
-      for (const callback of this.#watches[kind].get(path) ?? []) callbacks.add(callback);
+      hear(this.#watches[kind].get(path));
       this.#watches[kind].delete(path);
+    }
+    hear(this.#watches.persistent.get(path));
+    const { persistentRecursive } = this.#watches;
+    if (name !== 'childrenChanged' && persistentRecursive.size > 0) {
+      for (const above of upwards(path)) hear(persistentRecursive.get(above));
     }
     return { event: { type: name, path }, callbacks };
   }
 
   /** The requests that arm everything again for a client that saw all up to `relativeZxid`. */
-  rearm(relativeZxid: Zxid): SetWatchesRequest[] {
-    const requests: SetWatchesRequest[] = [];
+  rearm(relativeZxid: Zxid): SetWatches2Request[] {
+    const requests: SetWatches2Request[] = [];
     let bytes = Number.POSITIVE_INFINITY;
-    const lists = {
-      data: 'dataWatches',
-      exists: 'existWatches',
-      children: 'childWatches',
-    } as const;
-    for (const kind of ['data', 'exists', 'children'] as const) {
+    for (const kind of ALL_KINDS) {
       for (const path of this.#watches[kind].keys()) {
         if (bytes > PATH_BYTES_MAX) {
-          requests.push({ relativeZxid, dataWatches: [], existWatches: [], childWatches: [] });
+          requests.push({
+            relativeZxid,
+            dataWatches: [],
+            existWatches: [],
+            childWatches: [],
+            persistentWatches: [],
+            persistentRecursiveWatches: [],
+          });
           bytes = 0;
         }
-        requests.at(-1)?.[lists[kind]].push(path);
+        requests.at(-1)?.[LISTS[kind]].push(path);
         bytes += Buffer.byteLength(path) + 4;
       }
     }
