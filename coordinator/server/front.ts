@@ -10,6 +10,7 @@ import { CreateSessionRequest } from '../tree/preparer.ts';
 import { atTurnEnd } from '../turn.ts';
 import type { TxnRecord } from '../txn.ts';
 import { type Zxid, zxidHex } from '../zxid.ts';
+import type { SecureClients } from './config-tls.ts';
 import { ClientConnection, type ConnectionOwner } from './connection.ts';
 import {
   answerFourLetterWord,
@@ -21,6 +22,7 @@ import { type ClientLimits, ConnectionCount } from './limits.ts';
 import type { Outstanding } from './pipeline.ts';
 import type { WatchName } from './reads.ts';
 import { eventName } from './replies.ts';
+import { secureListener } from './secure.ts';
 import type { ConnectionFacts, ServerFacts } from './server-facts.ts';
 import { BoundedLog, printable } from './server-log.ts';
 import { LatencyHistogram, Traffic } from './traffic.ts';
@@ -47,6 +49,7 @@ const REQUEST_BYTES = 6;
 export class ClientFront implements Front, ConnectionOwner, WordSource {
   readonly #parts: FrontParts;
   readonly #server: Server;
+  #secure: Server | undefined;
   readonly #connections = new Set<ClientConnection>();
   /** Every open socket, also those that only wait for their last bytes to leave. */
   readonly #sockets = new Set<Socket>();
@@ -96,11 +99,32 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
     });
   }
 
+  /** Listens for clients over TLS, too. Rejects with the system's error. */
+  listenSecure(secure: SecureClients): Promise<void> {
+    const server = secureListener(
+      secure,
+      (socket) => this.#accept(socket),
+      (peer, why) => {
+        this.#refused++;
+        this.#told(peer, 0, `refused: ${why}`);
+      },
+    );
+    this.#secure = server;
+    return new Promise((resolve, reject) => {
+      server.once('error', reject);
+      server.listen({ port: secure.port, host: secure.host, backlog: BACKLOG }, () => {
+        server.removeListener('error', reject);
+        resolve();
+      });
+    });
+  }
+
   /** Closes every connection and stops listening. */
   close(): Promise<void> {
     clearInterval(this.#sweeper);
     this.stopServing('the server is stopping');
     return new Promise((resolve) => {
+      this.#secure?.close();
       this.#server.close(() => resolve());
       for (const socket of this.#sockets) socket.destroy();
     });

@@ -12,7 +12,8 @@ import { EventLog, NO_EVENTS } from './events.ts';
 import { ClientFront } from './front.ts';
 import { serveMetrics } from './metrics.ts';
 import { describeConfig, diskBytes } from './operator.ts';
-import { logLine } from './server-log.ts';
+import { secureTransport } from './secure.ts';
+import { BoundedLog, logLine, printable } from './server-log.ts';
 
 /** Bytes of recent transactions kept in memory for learners. */
 const RECENT_BYTES_MAX = 32 * 1024 * 1024;
@@ -49,6 +50,10 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
   if (snapshot !== null) tree.load(snapshot.chunks);
   const snapshotZxid = snapshot?.zxid ?? 0;
 
+  const { secureClients, securePeers } = config;
+  const strangers = new BoundedLog(logLine, () => performance.now());
+  const refused = (peer: string, why: string) =>
+    strangers.line(printable(`refused ${peer}: ${why}`));
   const replica = new Replica({
     config: {
       sid: config.sid,
@@ -78,6 +83,7 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
       return new TxnPreparer(tree, { extendedTypes, enforceQuota, warn: logLine, ...bounds });
     },
     makeSessionTracker: () => new HeapSessionTracker(),
+    ...(securePeers === undefined ? {} : { transport: secureTransport(securePeers, refused) }),
     fatal,
   });
   const front = new ClientFront({
@@ -115,6 +121,7 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
     });
   }
   await front.listen(config.clientPort, config.clientHost);
+  if (secureClients !== undefined) await front.listenSecure(secureClients);
   await replica.start(front);
   if (config.metrics !== undefined) {
     const { host, port } = config.metrics;

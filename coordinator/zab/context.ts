@@ -5,6 +5,7 @@ import type { TxnRecord } from '../txn.ts';
 import type { Zxid } from '../zxid.ts';
 import type { ReapLimits } from './housekeeping.ts';
 import type { RecentLog } from './recent-log.ts';
+import type { PeerTransport } from './transport.ts';
 
 /** The transaction log as consensus uses it (storage/txn-log.ts). */
 export interface DurableLog {
@@ -71,6 +72,8 @@ export interface TenureContext {
   nowMs(): number;
   /** Milliseconds since 1970. */
   wallMs(): number;
+  /** How other servers are reached. */
+  transport: PeerTransport;
   makePreparer(): Preparer;
   makeSessionTracker(): SessionTracker;
   /** Applies everything logged up to `zxid`, which must be committed. */

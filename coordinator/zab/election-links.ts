@@ -1,11 +1,12 @@
 // The network of elections: each server keeps one connection to every other voter on which it tells
 // its state, and listens for theirs. A link that falls silent is dropped and dialled anew, because a
 // connection that sat through a partition can take many seconds to wake up.
-import net from 'node:net';
+import type net from 'node:net';
 import type { EventSink } from '../contract.ts';
 import type { Notification } from './election.ts';
 import { Link } from './link.ts';
 import { ELECTION_MESSAGES, PEER_PROTOCOL_VERSION, PEER_STATES } from './messages.ts';
+import type { PeerTransport } from './transport.ts';
 
 type Messages = typeof ELECTION_MESSAGES;
 type ElectionLink = Link<Messages, Messages>;
@@ -28,6 +29,7 @@ export interface ElectionLinksOptions {
   port: number;
   host: string | undefined;
   events: EventSink;
+  transport: PeerTransport;
   /** A link that hears nothing for this long is dead, ms; also the patience of a dial. */
   silenceMsMax: number;
   notification(): Notification;
@@ -59,8 +61,8 @@ class Outgoing {
   }
 
   #dial(): void {
-    const { sid, events } = this.#options;
-    const socket = net.connect({ host: this.peer.host, port: this.peer.port });
+    const { sid, events, transport } = this.#options;
+    const socket = transport.dial({ host: this.peer.host, port: this.peer.port });
     this.#socket = socket;
     const link: ElectionLink = new Link({
       socket,
@@ -79,7 +81,7 @@ class Outgoing {
     });
     this.#link = link;
     this.#rearm();
-    socket.once('connect', () => {
+    socket.once(transport.dialled, () => {
       link.send({ type: 'hello', sid, version: PEER_PROTOCOL_VERSION });
       this.tell();
       this.ping();
@@ -144,7 +146,7 @@ export class ElectionLinks {
   /** Listens and begins to dial. Rejects when the port cannot be had. */
   async start(): Promise<void> {
     const { peers, port, host, silenceMsMax } = this.#options;
-    const server = net.createServer((socket) => this.#accept(socket));
+    const server = this.#options.transport.listener((socket) => this.#accept(socket));
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);

@@ -1,7 +1,6 @@
 // Following: find the leader, accept its epoch, synchronise with its log, then log and acknowledge
 // what it proposes and apply what it commits. One instance a tenure; it never outlives its link.
 // Source: Zab 1.0 phases 1–3, follower side; rules I-Z3, I-Z10 to I-Z13.
-import net from 'node:net';
 import type { ClientRequest } from '../contract.ts';
 import { hashHex, openTxn, type TxnRecord } from '../txn.ts';
 import { epochOf, type Zxid, zxidHex } from '../zxid.ts';
@@ -72,8 +71,9 @@ export class Learner {
   }
 
   #dial(): void {
-    const { config, events, epochs } = this.#context;
-    const socket = net.connect({ host: this.#leader.host, port: this.#leader.peerPort });
+    const { config, events, epochs, transport } = this.#context;
+    let dialled = false;
+    const socket = transport.dial({ host: this.#leader.host, port: this.#leader.peerPort });
     const link: LearnerLink = new Link({
       socket,
       incoming: LEADER_MESSAGES,
@@ -83,14 +83,15 @@ export class Learner {
       onClose: (reason) => this.#closed(reason),
     });
     this.#link = link;
-    socket.once('connect', () => {
+    socket.once(transport.dialled, () => {
+      dialled = true;
       const acceptedEpoch = epochs.accepted;
       const version = PEER_PROTOCOL_VERSION;
       link.send({ type: 'followerInfo', sid: config.sid, version, acceptedEpoch });
     });
     // A dial into a cut hangs for as long as the kernel likes; try anew instead.
     this.#redial = setTimeout(() => {
-      if (socket.connecting) link.abort('dial timed out');
+      if (!dialled) link.abort('dial timed out');
     }, config.tickMs * 2);
   }
 

@@ -1,6 +1,6 @@
 // One server's life in the ensemble: it looks for a leader, leads or follows, and looks again. It owns
 // log, state and snapshots; a tenure borrows them and gives them back when it ends.
-import net from 'node:net';
+import type net from 'node:net';
 import type {
   ClientRequest,
   Consensus,
@@ -25,6 +25,7 @@ import { ElectionLinks } from './election-links.ts';
 import { Leader } from './leader.ts';
 import { Learner } from './learner.ts';
 import { RecentLog } from './recent-log.ts';
+import { type PeerTransport, PLAIN_TRANSPORT } from './transport.ts';
 import type { Vote } from './vote.ts';
 
 export interface ReplicaOptions {
@@ -50,6 +51,8 @@ export interface ReplicaOptions {
   wallMs(): number;
   makePreparer(): Preparer;
   makeSessionTracker(): SessionTracker;
+  /** How other servers are reached; default plain TCP. */
+  transport?: PeerTransport;
   /** The server cannot go on: say why and end the process. */
   fatal(error: Error): void;
 }
@@ -62,6 +65,7 @@ type Tenure = { role: 'leading'; leader: Leader } | { role: 'following'; learner
 export class Replica implements Consensus {
   readonly sid: number;
   readonly #options: ReplicaOptions;
+  readonly #transport: PeerTransport;
   readonly #recent: RecentLog;
   readonly #election: Election;
   readonly #links: ElectionLinks;
@@ -77,6 +81,7 @@ export class Replica implements Consensus {
   constructor(options: ReplicaOptions) {
     const { config, tree, recovered, events } = options;
     this.#options = options;
+    this.#transport = options.transport ?? PLAIN_TRANSPORT;
     this.sid = config.sid;
     this.#recent = new RecentLog({
       recordsMax: options.recentRecordsMax,
@@ -107,6 +112,7 @@ export class Replica implements Consensus {
       port: self?.electionPort ?? 0,
       host: options.host,
       events,
+      transport: this.#transport,
       silenceMsMax: Math.max(config.tickMs * 4, 400),
       notification: () => this.#election.notification,
       onNotification: (n) => this.#guard(() => this.#election.receive(n)),
@@ -133,7 +139,7 @@ export class Replica implements Consensus {
     });
     if (config.peers.length > 1) {
       const port = config.peers.find((peer) => peer.sid === this.sid)?.peerPort ?? 0;
-      const server = net.createServer((socket) => this.#acceptPeer(socket));
+      const server = this.#transport.listener((socket) => this.#acceptPeer(socket));
       this.#peerServer = server;
       await new Promise<void>((resolve, reject) => {
         server.once('error', reject);
@@ -239,6 +245,7 @@ export class Replica implements Consensus {
       wallMs,
       makePreparer,
       makeSessionTracker,
+      transport: this.#transport,
       commitUpTo: (zxid, each) => this.#commitUpTo(zxid, each),
       leaderRefuted: () => this.#election.refuted,
       guard: (step) => {
