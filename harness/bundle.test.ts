@@ -22,7 +22,7 @@ writeFileSync(join(root, 'server', 'unused.ts'), 'export const unused = 1;\n');
 const options = { entry: 'server/main.ts', name: 'server', root };
 
 function mutant(...patches: Patch[]): Mutant {
-  const words = { title: '', source: '', guarantee: '', masks: '', seenBy: [] };
+  const words = { title: '', source: '', guarantee: '', masks: '', seenBy: [], witness: '' };
   return { id: 'Z0', ...words, patches };
 }
 

@@ -182,6 +182,9 @@ export async function resolveRun(
     recoveryMsMax: RECOVERY_MS_MAX,
     eventLevel: system.eventLevel ?? 'all',
   };
+  if (nemesis.narrows === true) {
+    config.nemesisOptions = { supports: [...driver.supports].join(' ') };
+  }
   if (request.swarm === true) return swarmRun(config.seed, driver, mutant, registry);
   const resolved: ResolvedRun = { config, system, workload, nemesis, driver };
   if (mutant !== undefined) {

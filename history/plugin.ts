@@ -23,6 +23,8 @@ export interface Nemesis {
   description: string;
   /** What it injects; a cluster that lacks one of these refuses it before boot. */
   needs: readonly Capability[];
+  /** It leaves out what else the cluster cannot do, as its option `supports` tells it. */
+  narrows?: true;
   /** The least number of nodes it makes sense with. */
   nodesMin: number;
   plan(context: NemesisContext): Plan;

@@ -22,5 +22,10 @@ export interface Mutant {
   seenBy: readonly string[];
   /** What else in the server would hide the bug and is patched too; empty when nothing does. */
   masks: string;
+  /**
+   * What shows, apart from any search, that the patched code is reached and does otherwise: a test, or
+   * the scenario that the planted server fails and the clean one passes.
+   */
+  witness: string;
   patches: Patch[];
 }

@@ -9,6 +9,7 @@ export const z01: Mutant = {
   guarantee: 'a leader holds every transaction committed in earlier epochs',
   seenBy: ['election', 'no-rollback'],
   masks: `the leader's own check in discovery that no counted history is newer; patched too`,
+  witness: 'test/mutant-witnesses.test.ts',
   patches: [
     {
       file: 'coordinator/zab/vote.ts',

@@ -9,6 +9,7 @@ export const z03: Mutant = {
   guarantee: 'at most one established leader an epoch; acknowledged writes survive',
   seenBy: ['election'],
   masks: 'none',
+  witness: 'test/mutant-witnesses.test.ts',
   patches: [
     {
       file: 'coordinator/zab/vote.ts',

@@ -10,6 +10,7 @@ export const z04: Mutant = {
   seenBy: ['election'],
   masks:
     'the check at start that currentEpoch is not above acceptedEpoch, and that the log is not; patched too',
+  witness: 'test/mutant-witnesses.test.ts',
   patches: [
     {
       file: 'coordinator/storage/epochs.ts',

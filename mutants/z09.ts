@@ -9,6 +9,7 @@ export const z09: Mutant = {
   guarantee: 'a leader without a quorum stops serving within syncLimit ticks',
   seenBy: ['quorum-service', 'sessions'],
   masks: 'none',
+  witness: 'scenarios/mutants/Z09.json',
   patches: [
     {
       file: 'coordinator/zab/leader.ts',

@@ -9,6 +9,7 @@ export const z11: Mutant = {
   guarantee: 'an established leader rests on logs that a quorum has on disk',
   seenBy: ['log', 'synchronisation', 'election', 'no-rollback'],
   masks: 'the check that the log ends where NEWLEADER says; patched too',
+  witness: 'scenarios/mutants/Z11.json',
   patches: [
     {
       file: 'coordinator/zab/learner.ts',

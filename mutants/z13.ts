@@ -9,6 +9,7 @@ export const z13: Mutant = {
   guarantee: 'a server votes with the history it has',
   seenBy: ['synchronisation', 'election'],
   masks: 'none',
+  witness: 'scenarios/mutants/Z13.json',
   patches: [
     {
       file: 'coordinator/zab/learner.ts',

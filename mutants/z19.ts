@@ -10,6 +10,7 @@ export const z19: Mutant = {
   seenBy: ['state-digest', 'sessions'],
   masks:
     'none; in this design the state carries its own zxid, so the change that breaks the rule is to set that',
+  witness: 'scenarios/mutants/Z19.json',
   patches: [
     {
       file: 'coordinator/zab/learner.ts',

@@ -9,6 +9,7 @@ export const z21: Mutant = {
   guarantee: 'all servers log and apply the same transactions',
   seenBy: ['log', 'state-digest', 'synchronisation'],
   masks: 'none',
+  witness: 'test/mutant-witnesses.test.ts',
   patches: [
     {
       file: 'coordinator/zab/synchronise.ts',

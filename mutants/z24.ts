@@ -9,6 +9,7 @@ export const z24: Mutant = {
   guarantee: 'equal zxid means equal state',
   seenBy: ['state-digest', 'log', 'synchronisation'],
   masks: `the learner's refusal to truncate below what it applied; patched too`,
+  witness: 'scenarios/mutants/Z24.json',
   patches: [
     {
       file: 'coordinator/zab/replica.ts',

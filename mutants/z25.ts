@@ -10,6 +10,7 @@ export const z25: Mutant = {
   seenBy: ['log', 'state-digest', 'no-rollback', 'synchronisation'],
   masks:
     'the checks of contiguity in memory, log and state (enforceContinuousProposal); patched too',
+  witness: 'scenarios/mutants/Z25.json',
   patches: [
     {
       file: 'coordinator/zab/broadcast.ts',

@@ -9,6 +9,7 @@ export const z29: Mutant = {
   guarantee: 'an acknowledged write is on the disks of a quorum and never rolls back',
   seenBy: ['log', 'no-rollback', 'linearizable'],
   masks: 'none: the leader notices its isolation only after syncLimit, and commits until then',
+  witness: 'scenarios/mutants/Z29.json',
   patches: [
     {
       file: 'coordinator/zab/broadcast.ts',

@@ -10,6 +10,7 @@ export const z31: Mutant = {
   seenBy: ['no-rollback', 'log', 'linearizable'],
   masks:
     'none; a kill does not show it, only a power loss does (the durable mark follows the fsync)',
+  witness: 'scenarios/mutants/Z31.json',
   patches: [
     {
       file: 'coordinator/storage/log-writer.ts',

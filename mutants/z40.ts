@@ -9,6 +9,7 @@ export const z40: Mutant = {
   guarantee: 'no ephemeral node of a session appears after its close',
   seenBy: ['sessions'],
   masks: `the state's own checks that an owner is open and that only an open session is closed; patched`,
+  witness: 'test/mutant-witnesses.test.ts',
   patches: [
     {
       file: 'coordinator/tree/overlay.ts',

@@ -9,6 +9,7 @@ export const z45: Mutant = {
   guarantee: 'a session never expires before its timeout after the new leader began',
   seenBy: ['sessions'],
   masks: 'none',
+  witness: 'scenarios/mutants/Z45.json',
   patches: [
     {
       file: 'coordinator/zab/broadcast.ts',

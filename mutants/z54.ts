@@ -9,6 +9,7 @@ export const z54: Mutant = {
   guarantee: 'a session sees its own writes; sync then read is linearizable',
   seenBy: ['session-order', 'linearizable'],
   masks: 'none',
+  witness: 'test/mutant-witnesses.test.ts',
   patches: [
     {
       file: 'coordinator/server/pipeline.ts',

@@ -9,6 +9,7 @@ export const z55: Mutant = {
   guarantee: 'within a session reply zxids never decrease, across servers too',
   seenBy: ['session-order', 'sessions'],
   masks: 'none',
+  witness: 'test/mutant-witnesses.test.ts',
   patches: [
     {
       file: 'coordinator/server/front.ts',

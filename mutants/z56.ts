@@ -9,6 +9,7 @@ export const z56: Mutant = {
   guarantee: 'sync + getData returns the latest acknowledged write',
   seenBy: ['linearizable', 'session-order'],
   masks: 'none: a follower notices its isolation only after syncLimit, and serves until then',
+  witness: 'scenarios/mutants/Z56.json',
   patches: [
     {
       file: 'coordinator/zab/learner.ts',

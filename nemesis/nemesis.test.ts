@@ -1,7 +1,7 @@
 // Plays every nemesis against a pretended clock and cluster and looks at the faults it would inject:
 // how many, on whom, when, and whether each is healed.
 import { describe, expect, it } from 'vitest';
-import { type Fault, faultNodes } from '../history/fault.ts';
+import { type Capability, type Fault, faultNodes } from '../history/fault.ts';
 import type { Completion } from '../history/plan.ts';
 import type { Nemesis } from '../history/plugin.ts';
 import { Random } from '../history/random.ts';
@@ -15,6 +15,7 @@ import { partitionLeader } from './partition-leader.ts';
 import { partitionOne } from './partition-one.ts';
 import { partitionRing, ringCuts } from './partition-ring.ts';
 import { pauseLeader } from './pause-leader.ts';
+import { drawRounds } from './swarm.ts';
 
 interface Played {
   fault: Fault;
@@ -202,5 +203,20 @@ describe('amn', () => {
       expect(lost.untilMs).toBeLessThan(held.untilMs ?? Number.POSITIVE_INFINITY);
     }
     expect(new Set(played.map(({ fault }) => faultNodes(fault).join())).size).toBe(3);
+  });
+});
+
+describe('the swarm on a cluster that can do little', () => {
+  it('draws what it can, and the same as ever where it can do everything', () => {
+    const drawn = (seed: number, can?: (each: Capability) => boolean) =>
+      drawRounds(new Random(seed, 'nemesis'), 60_000, can);
+    for (let seed = 1; seed <= 40; seed++) {
+      expect(drawn(seed, () => true)).toEqual(drawn(seed));
+      const few = drawn(seed, (each) => each === 'cut' || each === 'kill');
+      expect(few.length).toBeGreaterThan(0);
+      for (const { kind } of few) expect(['isolate', 'one-way', 'ring', 'kill']).toContain(kind);
+      const disks = drawn(seed, (each) => each === 'cut' || each === 'disk:power-loss');
+      for (const { kind, effect } of disks) if (kind === 'disk') expect(effect).toBe('power-loss');
+    }
   });
 });

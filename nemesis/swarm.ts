@@ -2,7 +2,7 @@
 // seeds do one thing only, some do everything at once. The rounds are plain data, so a failing run can be
 // shrunk by leaving rounds out.
 import {
-  DISK_EFFECTS,
+  type Capability,
   type DiskEffect,
   type Fault,
   type FaultKind,
@@ -143,13 +143,30 @@ function drawRound(random: Random, kinds: readonly Round['kind'][], fast: boolea
   };
 }
 
+/** What a round needs a cluster to be able to do. */
+export function needsOf({ kind, effect = 'power-loss' }: Pick<Round, 'kind' | 'effect'>) {
+  const needs = (...all: Capability[]) => all;
+  switch (kind) {
+    case 'isolate':
+    case 'one-way':
+    case 'ring':
+      return needs('cut');
+    case 'disk':
+      return needs(`disk:${effect}`);
+    case 'amn':
+      return needs('pause', 'disk:power-loss');
+    default:
+      return needs(kind);
+  }
+}
+
 /** Draws rounds that fill the time; a random part of the kinds is not used at all. */
 export function drawRounds(
   random: Random,
   timeLimitMs: number,
-  can: (kind: Round['kind']) => boolean = () => true,
+  can: (capability: Capability) => boolean = () => true,
 ): Round[] {
-  const usable = KINDS.filter(can);
+  const usable = KINDS.filter((kind) => needsOf({ kind }).every(can));
   const kinds = random.bool(0.3)
     ? [random.pick(usable), random.pick(usable)]
     : usable.filter(() => random.bool(0.7));
@@ -160,7 +177,7 @@ export function drawRounds(
     const round = drawRound(random, kinds.length > 0 ? kinds : usable, fast);
     atMs += round.waitMs;
     if (atMs + round.holdMs > timeLimitMs - TAIL_MS) return rounds;
-    rounds.push(round);
+    if (needsOf(round).every(can)) rounds.push(round);
     // Half of the rounds wait for the one before; the others strike while it lasts.
     if (round.draw % 2 === 0) atMs += round.holdMs;
   }
@@ -291,16 +308,18 @@ function struckBy(fault: Fault): string[] {
 
 export const swarm: Nemesis = {
   name: 'swarm',
-  description: 'faults of every kind in a mix and rhythm drawn from the seed (simulator)',
-  needs: [
-    ...(['cut', 'kill', 'pause', 'slow', 'lose', 'skew', 'crash'] as const),
-    ...DISK_EFFECTS.map((effect) => `disk:${effect}` as const),
-  ],
+  description: 'faults of every kind that the cluster can do, in a mix and rhythm from the seed',
+  needs: ['cut', 'kill'],
+  narrows: true,
   nodesMin: 3,
   plan: ({ nodes, random, timeLimitMs, options }) => {
     const given = options?.rounds;
+    const supports = options?.supports;
+    const can = new Set(typeof supports === 'string' ? supports.split(' ') : []);
     const rounds =
-      typeof given === 'string' ? (JSON.parse(given) as Round[]) : drawRounds(random, timeLimitMs);
+      typeof given === 'string'
+        ? (JSON.parse(given) as Round[])
+        : drawRounds(random, timeLimitMs, (each) => can.size === 0 || can.has(each));
     return playRounds(rounds, nodes);
   },
 };

@@ -3,7 +3,7 @@
 import { statSync } from 'node:fs';
 import type { RunConfig, RunInfo } from '../../history/run-record.ts';
 import { EXIT, type Outcome } from '../../history/verdict.ts';
-import type { Round } from '../../nemesis/swarm.ts';
+import { needsOf, type Round } from '../../nemesis/swarm.ts';
 import { pickCluster, swarmResolved } from '../config.ts';
 import { BadArguments } from '../names.ts';
 import type { Registry } from '../registry-types.ts';
@@ -157,11 +157,6 @@ async function verdictRepeated(
   return shown && clean.results.outcome === 'valid';
 }
 
-/** What kind of fault a round needs. */
-function faultKind({ kind }: Round): string {
-  return kind === 'isolate' || kind === 'one-way' || kind === 'ring' ? 'cut' : kind;
-}
-
 /** Runs a scenario on real servers, without the rounds that they do not support. */
 async function replayLive(
   { config, scenario, name }: Replayable,
@@ -171,11 +166,13 @@ async function replayLive(
   registry: Registry,
 ): Promise<number> {
   const driver = await pickCluster(kind, registry, (line) => output.line(line));
-  const can = (round: Round) => [...driver.supports].some((fault) => fault === faultKind(round));
+  const can = (round: Round) => needsOf(round).every((each) => driver.supports.has(each));
   const rounds = roundsOf(config);
   const left = rounds.filter((round) => !can(round));
   for (const round of left) {
-    output.line(`left out: ${round.kind} of ${round.victims}, which ${driver.kind} cannot do`);
+    output.line(
+      `left out: ${needsOf(round).join(' and ')} of ${round.victims}, which ${driver.kind} cannot do`,
+    );
   }
   const { clusterOptions: _ofTheSimulator, ...rest } = config;
   const there: RunConfig = { ...withRounds(rest, rounds.filter(can)), cluster: driver.kind, name };

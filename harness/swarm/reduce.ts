@@ -4,8 +4,8 @@ import type { Round } from '../../nemesis/swarm.ts';
 
 /** A round that nothing comes before may come this soon. */
 const LEAD_MS = 500;
-/** Draws are used modulo 2, 3 and the number of nodes: modulo this they choose the same. */
-const DRAWS = 2 * 2 * 3 * 5 * 7 * 3;
+/** Draws, or halves of them, are used modulo numbers of nodes: modulo this they choose the same. */
+const DRAWS = 2 * 2 * 2 * 3 * 3 * 5 * 7;
 
 /** Whether the next round waits for this one to be healed; else it may strike meanwhile. */
 const isWaitedFor = (round: Round): boolean => round.draw % 2 === 0;
@@ -69,29 +69,34 @@ export function leavingOut(rounds: readonly Round[], size: number): Round[][] {
   return smaller;
 }
 
-/** Values that mean nothing for the round's kind are taken out, its draw is made small. */
+/** Draws are made small, which a person can read. */
 export function plain(rounds: readonly Round[]): Round[] {
-  const bare: readonly Round['kind'][] = ['isolate', 'one-way', 'ring', 'kill', 'pause'];
-  return rounds.map((round) => {
-    const same = { ...round, draw: round.draw % DRAWS };
-    if (round.kind !== 'crash') Object.assign(same, { match: '', power: false });
-    return bare.includes(round.kind) ? { ...same, amount: 0 } : same;
-  });
+  return rounds.map((round) => ({ ...round, draw: round.draw % DRAWS }));
 }
+
+/** Kinds that are tried in place of one. */
+const SIMPLER: Partial<Record<Round['kind'], readonly Round['kind'][]>> = {
+  crash: ['kill', 'disk'],
+  disk: ['kill', 'disk'],
+  pause: ['kill'],
+  ring: ['isolate'],
+  'one-way': ['isolate'],
+  slow: ['isolate'],
+  lose: ['isolate'],
+};
 
 /** Simpler rounds in place of one round, simplest first. */
 export function simpler(round: Round): Round[] {
-  const kinds: Partial<Record<Round['kind'], Round['kind'][]>> = {
-    crash: round.power ? ['kill', 'disk'] : ['kill'],
-    disk: ['kill'],
-    pause: ['kill'],
-    ring: ['isolate'],
-    'one-way': ['isolate'],
-    slow: ['isolate'],
-    lose: ['isolate'],
-  };
-  const replaced = (kinds[round.kind] ?? []).map((kind) => ({ ...round, kind }));
-  const sooner = round.waitMs > 2 * LEAD_MS ? [{ ...round, waitMs: LEAD_MS }] : [];
-  const shorter = round.holdMs > 1_500 ? [{ ...round, holdMs: Math.ceil(round.holdMs / 2) }] : [];
+  const { waitMs, holdMs, kind, victims, draw } = round;
+  const bare = (SIMPLER[kind] ?? []).map((other) => ({
+    waitMs,
+    holdMs,
+    kind: other,
+    victims,
+    draw,
+  }));
+  const replaced = bare.filter((other) => JSON.stringify(other) !== JSON.stringify(round));
+  const sooner = waitMs > 2 * LEAD_MS ? [{ ...round, waitMs: LEAD_MS }] : [];
+  const shorter = holdMs > 1_500 ? [{ ...round, holdMs: Math.ceil(holdMs / 2) }] : [];
   return [...replaced, ...sooner, ...shorter];
 }

@@ -1,0 +1,174 @@
+// A directed witness for each planted bug: the patched code is reached and answers otherwise than the clean
+// code, shown apart from any search. Where one call is enough it is made here, else a stored scenario shows it.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { build } from 'esbuild';
+import { afterAll, describe, expect, it } from 'vitest';
+import { CreateFlag, Op } from '../coordinator/protocol/codes.ts';
+import {
+  GetDataResponse,
+  PathWatchRequest,
+  SetDataRequest,
+} from '../coordinator/protocol/records.ts';
+import { makeZxid } from '../coordinator/zxid.ts';
+import { patching, ROOT } from '../harness/bundle.ts';
+import { mutants } from '../mutants/index.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'chaos-witnesses-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** What `files` of the project export, with a mutant's patches or without. */
+async function load<T>(files: readonly string[], id?: string): Promise<T> {
+  const mutant = mutants.find((each) => each.id === id);
+  const outfile = join(folder, `${id ?? 'clean'}-${files.join('-').replace(/\W/g, '-')}.mjs`);
+  await build({
+    stdin: {
+      contents: files.map((file) => `export * from './${file}';`).join('\n'),
+      resolveDir: ROOT,
+    },
+    bundle: true,
+    platform: 'node',
+    target: 'node24',
+    format: 'esm',
+    outfile,
+    logLevel: 'silent',
+    plugins: mutant === undefined ? [] : [patching(ROOT, mutant, new Set())],
+  });
+  return (await import(pathToFileURL(outfile).href)) as T;
+}
+
+type Witness = (id?: string) => Promise<unknown>;
+
+/** Asks the code, clean or patched, one question; the answers are compared. */
+const ASKED: Record<string, { ask: Witness; clean: unknown; planted: unknown }> = {
+  Z01: {
+    clean: true,
+    planted: false,
+    async ask(id) {
+      const file = 'coordinator/zab/vote.ts';
+      const { beats } = await load<typeof import('../coordinator/zab/vote.ts')>([file], id);
+      return beats({ leader: 1, epoch: 1, zxid: 9 }, { leader: 2, epoch: 1, zxid: 8 });
+    },
+  },
+  Z03: {
+    clean: [2, 3, 3],
+    planted: [1, 2, 2],
+    async ask(id) {
+      const file = 'coordinator/zab/vote.ts';
+      const { quorumSize } = await load<typeof import('../coordinator/zab/vote.ts')>([file], id);
+      return [3, 4, 5].map(quorumSize);
+    },
+  },
+  Z04: {
+    clean: 3,
+    planted: 0,
+    async ask(id) {
+      const file = 'coordinator/storage/epochs.ts';
+      type Epochs = typeof import('../coordinator/storage/epochs.ts');
+      const { EpochStore } = await load<Epochs>([file], id);
+      const dir = mkdtempSync(join(folder, 'epochs-'));
+      EpochStore.open(dir).setAccepted(3);
+      return EpochStore.open(dir).accepted;
+    },
+  },
+  Z21: {
+    clean: 'trunc',
+    planted: 'diff',
+    ask: (id) => synchronisedBy(id),
+  },
+  Z40: {
+    clean: 'error',
+    planted: 'create',
+    async ask(id) {
+      type Tree = typeof import('../coordinator/tree/testing.ts');
+      const { ask, SoloLeader } = await load<Tree>(['coordinator/tree/testing.ts'], id);
+      const leader = new SoloLeader();
+      const session = leader.open();
+      leader.prepare({ op: Op.closeSession, body: Buffer.alloc(0) }, session);
+      const late = ask.create('/late', '', { flags: CreateFlag.ephemeral });
+      return leader.prepare(late, session).body.type;
+    },
+  },
+  Z54: { clean: 'new', planted: 'old', ask: (id) => readBehindWrite(id) },
+  Z55: { clean: 'refused', planted: 'welcome', ask: (id) => clientAhead(id) },
+};
+
+/** How a leader whose log has (1,1) (1,2) (2,1) answers a learner that ends in (1,3). */
+async function synchronisedBy(id?: string): Promise<string | undefined> {
+  type Zab = typeof import('../coordinator/zab/synchronise.ts') &
+    typeof import('../coordinator/zab/recent-log.ts') &
+    typeof import('../coordinator/storage/testing.ts');
+  const files = ['zab/synchronise.ts', 'zab/recent-log.ts', 'storage/testing.ts'];
+  const { synchronise, RecentLog, setData } = await load<Zab>(
+    files.map((file) => `coordinator/${file}`),
+    id,
+  );
+  const recent = new RecentLog({ recordsMax: 10, bytesMax: 10_000 });
+  for (const zxid of [makeZxid(1, 1), makeZxid(1, 2), makeZxid(2, 1)]) recent.add(setData(zxid));
+  const sent: string[] = [];
+  const link = { send: ({ type }: { type: string }) => sent.push(type) };
+  const context = { recent, tree: { lastApplied: 0 }, events: { emit() {} } };
+  const learner = { sid: 2, lastZxid: makeZxid(1, 3), link };
+  synchronise(context as never, learner as never, 3);
+  return sent[0];
+}
+
+type Lone = typeof import('../coordinator/server/lone-server.testing.ts') &
+  typeof import('../coordinator/server/raw-client.testing.ts');
+const LONE = ['lone-server', 'raw-client'].map((name) => `coordinator/server/${name}.testing.ts`);
+
+/** What a read sent right behind its own session's write returns. */
+async function readBehindWrite(id?: string): Promise<string> {
+  const { LoneServer, RawClient } = await load<Lone>(LONE, id);
+  const server = await new LoneServer().start();
+  const client = await new RawClient(server.port).open();
+  try {
+    const write = (xid: number, data: string) =>
+      client.send([
+        xid,
+        Op.setData,
+        SetDataRequest as never,
+        { path: '/', data: Buffer.from(data), version: -1 },
+      ]);
+    write(1, 'old');
+    await client.reply();
+    server.hold();
+    write(2, 'new');
+    client.send([3, Op.getData, PathWatchRequest as never, { path: '/', watch: false }]);
+    // The answer to the ping says that the read before it has arrived.
+    client.send([-2, Op.ping]);
+    await client.reply();
+    server.release();
+    const [, read] = await client.replies(2);
+    return String(GetDataResponse.read((read as NonNullable<typeof read>).body).data);
+  } finally {
+    client.socket.destroy();
+    await server.front.close();
+  }
+}
+
+/** How a server receives a client that has seen more than it has. */
+async function clientAhead(id?: string): Promise<string> {
+  const { LoneServer, RawClient } = await load<Lone>(LONE, id);
+  const server = await new LoneServer().start();
+  const client = new RawClient(server.port);
+  try {
+    client.hello({ lastZxidSeen: makeZxid(7, 7) });
+    return await client.welcome().then(
+      () => 'welcome',
+      () => 'refused',
+    );
+  } finally {
+    client.socket.destroy();
+    await server.front.close();
+  }
+}
+
+describe('a directed witness', () => {
+  it.each(Object.entries(ASKED))('of %s answers otherwise', async (id, witness) => {
+    expect(await witness.ask()).toEqual(witness.clean);
+    expect(await witness.ask(id)).toEqual(witness.planted);
+  });
+});
