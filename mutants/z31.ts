@@ -14,8 +14,8 @@ export const z31: Mutant = {
   patches: [
     {
       file: 'coordinator/storage/log-writer.ts',
-      find: 'else if (header === null) fs.fdatasync(fd, synced);',
-      replace: 'else if (header === null) setImmediate(finish, null);',
+      find: 'if (header === null) fs.fdatasync(fd, synced);',
+      replace: 'if (header === null) setImmediate(finish, null);',
     },
   ],
 };

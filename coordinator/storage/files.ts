@@ -49,26 +49,6 @@ export function writeFullySync(fd: number, data: Uint8Array, position: number): 
   }
 }
 
-/** Writes all of `data` at `position`, then calls back; short writes are continued. */
-export function writeFully(
-  fd: number,
-  data: Uint8Array,
-  position: number,
-  done: (error: Error | null) => void,
-): void {
-  const step = (from: number): void => {
-    if (from === data.length) {
-      done(null);
-      return;
-    }
-    fs.write(fd, data, from, data.length - from, position + from, (error, written) => {
-      if (error !== null) done(error);
-      else step(from + written);
-    });
-  };
-  step(0);
-}
-
 /**
  * Removes files one by one, each durably before the next: a crash leaves a prefix of the removals.
  */

@@ -1,5 +1,5 @@
-// Puts batches on disk: write, fill with zeros ahead, fsync, each by callback so that any event
-// loop drives it. Kept from the log's bookkeeping so that what is durable when can be read in one
+// Puts batches on disk: write, fill with zeros ahead, fsync; the fsync by callback, so that the event loop
+// goes on meanwhile. Kept from the log's bookkeeping so that what is durable when can be read in one
 // place.
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
@@ -7,7 +7,7 @@ import path from 'node:path';
 import type { TxnRecord } from '../txn.ts';
 import type { Zxid } from '../zxid.ts';
 import type { DurableMark } from './durable-mark.ts';
-import { openDirectory, writeFully } from './files.ts';
+import { openDirectory, writeFullySync } from './files.ts';
 import {
   type Cursor,
   encodeBatch,
@@ -115,29 +115,26 @@ export class LogWriter {
       done(error);
     };
     const synced: Done = (error) => finish(error ?? this.#note(previous));
-    const sync: Done = (error) => {
-      if (error !== null) finish(error);
-      else if (header === null) fs.fdatasync(fd, synced);
-      else this.#syncWithName(fd, synced);
-    };
-    const grow: Done = (error) => {
-      if (error !== null) finish(error);
-      else this.#grow(fd, segment, end.offset, sync);
-    };
     const bytes = header === null ? data : Buffer.concat([header, data]);
-    writeFully(fd, bytes, header === null ? offset : 0, grow);
+    try {
+      // Into the kernel's cache, which takes less time than handing it to a thread; the sync waits.
+      writeFullySync(fd, bytes, header === null ? offset : 0);
+      this.#grow(fd, segment, end.offset);
+    } catch (error) {
+      setImmediate(finish, error as Error);
+      return;
+    }
+    if (header === null) fs.fdatasync(fd, synced);
+    else this.#syncWithName(fd, synced);
   }
 
   /** Fills with zeros ahead of the end: later fdatasyncs then have no blocks to allocate. */
-  #grow(fd: number, segment: Segment, end: number, done: Done): void {
-    if (end <= segment.size) {
-      done(null);
-      return;
-    }
+  #grow(fd: number, segment: Segment, end: number): void {
+    if (end <= segment.size) return;
     const step = this.#zeros.length;
     const target = Math.min(Math.ceil(end / step) * step, Math.max(this.#segmentBytes, end));
     segment.size = target;
-    writeFully(fd, this.#zeros.subarray(0, target - end), end, done);
+    writeFullySync(fd, this.#zeros.subarray(0, target - end), end);
   }
 
   /** Before anybody is told: whatever this server has said of its log, the mark knows. */
