@@ -5,11 +5,8 @@
 /** Internal owner of a container. */
 export const CONTAINER = Number.MIN_SAFE_INTEGER;
 
-/** The longest time to live, ms: the 40 bits that a client sees it in. */
+/** The longest time to live, ms: the 40 bits that ZooKeeper has for it. */
 export const TTL_MS_MAX = 2 ** 40 - 1;
-
-const CONTAINER_ON_WIRE = -(2n ** 63n);
-const TTL_ON_WIRE = 0xff00_0000_0000_0000n;
 
 /** Internal owner of a node with a time to live. Throws RangeError unless it is 1 to TTL_MS_MAX. */
 export function ownerOfTtl(ttlMs: number): number {
@@ -32,9 +29,7 @@ export function isOwner(owner: number): boolean {
   return owner >= 0 || owner === CONTAINER || isTtl(-owner);
 }
 
-/** ephemeralOwner as clients see it in a Stat: a session, 0, or ZooKeeper's marks of the two kinds. */
+/** ephemeralOwner as clients see it in a Stat: a session or 0, whatever else ends the node. */
 export function ownerOnWire(owner: number): bigint {
-  if (owner === 0) return 0n;
-  if (owner === CONTAINER) return CONTAINER_ON_WIRE;
-  return owner > 0 ? BigInt(owner) : BigInt.asIntN(64, TTL_ON_WIRE | BigInt(-owner));
+  return owner > 0 ? BigInt(owner) : 0n;
 }

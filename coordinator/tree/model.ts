@@ -18,8 +18,6 @@ export type ModelAsk =
   | { kind: 'one'; op: MultiOp }
   | { kind: 'multi'; ops: MultiOp[] };
 
-const CONTAINER = -(2n ** 63n);
-const TTL_MARK = -(2n ** 56n);
 const SYSTEM = ['/', '/zookeeper', '/zookeeper/config', '/zookeeper/quota'];
 
 class Refusal extends Error {
@@ -110,11 +108,9 @@ export class ModelTree {
     switch (op.type) {
       case Op.create:
       case Op.create2:
-        return this.#create(op, session, zxid, timeMs);
       case Op.createContainer:
-        return this.#create(op, session, zxid, timeMs, CONTAINER);
       case Op.createTTL:
-        return this.#create(op, session, zxid, timeMs, TTL_MARK + BigInt(op.ttl));
+        return this.#create(op, session, zxid, timeMs);
       case Op.delete:
         if (SYSTEM.includes(op.path)) throw new Refusal(ErrorCode.BadArguments);
         this.#node(parentPath(op.path));
@@ -136,13 +132,7 @@ export class ModelTree {
     }
   }
 
-  #create(
-    op: CreateRequest,
-    session: number,
-    zxid: number,
-    timeMs: number,
-    mark?: bigint,
-  ): ApplyResult {
+  #create(op: CreateRequest, session: number, zxid: number, timeMs: number): ApplyResult {
     const parent = this.#node(parentPath(op.path));
     const suffix = [2, 3, 6].includes(op.flags) ? String(parent.creations).padStart(10, '0') : '';
     const path = op.path + suffix;
@@ -150,7 +140,6 @@ export class ModelTree {
     if (parent.stat.ephemeralOwner > 0n) throw new Refusal(ErrorCode.NoChildrenForEphemerals);
     const owner = op.flags === 1 || op.flags === 3 ? session : 0;
     const stat = this.#stat(zxid, timeMs, owner);
-    if (mark !== undefined) stat.ephemeralOwner = mark;
     this.nodes.set(path, { data: op.data, stat, creations: 0 });
     parent.creations++;
     parent.stat.cversion++;

@@ -5,9 +5,6 @@ import { DataTree } from './data-tree.ts';
 import { CONTAINER, isOwner, ownerOfTtl, ownerOnWire, TTL_MS_MAX, ttlOf } from './lifetimes.ts';
 import { ask, part, SoloLeader } from './testing.ts';
 
-const CONTAINER_MARK = -(2n ** 63n);
-const ttlMark = (ms: number) => BigInt.asIntN(64, 0xff00_0000_0000_0000n | BigInt(ms));
-
 function statOf(tree: DataTree, path: string) {
   const read = tree.exists(path);
   if (!read.ok) throw new Error(`expected ${path}, got error ${read.err}`);
@@ -30,12 +27,12 @@ function leaderWithMortals(): { leader: SoloLeader; session: number } {
 const deletion = (leader: SoloLeader, path: string) => leader.run(ask.deleteContainer(path)).err;
 
 describe('an owner that is no session', () => {
-  it('is seen by clients as ZooKeeper marks it', () => {
+  it('is not shown to clients, who see only sessions there', () => {
     expect(ownerOnWire(0)).toBe(0n);
     expect(ownerOnWire(0x1_0000_0001)).toBe(0x1_0000_0001n);
-    expect(ownerOnWire(CONTAINER)).toBe(CONTAINER_MARK);
+    expect(ownerOnWire(CONTAINER)).toBe(0n);
     for (const ms of [1, 5000, TTL_MS_MAX]) {
-      expect(ownerOnWire(ownerOfTtl(ms))).toBe(ttlMark(ms));
+      expect(ownerOnWire(ownerOfTtl(ms))).toBe(0n);
       expect(ttlOf(ownerOfTtl(ms))).toBe(ms);
     }
     for (const ms of [0, -1, TTL_MS_MAX + 1, 1.5]) expect(() => ownerOfTtl(ms)).toThrow(RangeError);
@@ -48,11 +45,11 @@ describe('containers and nodes with a time to live', () => {
   it('answer with their Stat, alone and in a multi', () => {
     const { leader, session } = leaderWithMortals();
     const { tree } = leader;
-    expect(statOf(tree, '/c')).toMatchObject({ ephemeralOwner: CONTAINER_MARK, dataLength: 1 });
-    expect(statOf(tree, '/t').ephemeralOwner).toBe(ttlMark(5000));
+    expect(statOf(tree, '/c')).toMatchObject({ ephemeralOwner: 0n, dataLength: 1 });
+    expect(statOf(tree, '/t').ephemeralOwner).toBe(0n);
     const flags = CreateFlag.persistentSequentialWithTtl;
     const made = leader.run(ask.createTtl('/p/t-', 7, '', { flags }), session);
-    expect(made).toMatchObject({ path: '/p/t-0000000000', stat: { ephemeralOwner: ttlMark(7) } });
+    expect(made).toMatchObject({ path: '/p/t-0000000000', stat: { ephemeralOwner: 0n } });
     const { multi } = leader.run(
       ask.multi(
         part.create('/m'),
@@ -65,8 +62,8 @@ describe('containers and nodes with a time to live', () => {
     expect(multi).toMatchObject([
       { type: Op.create, path: '/m' },
       { type: Op.create2, path: '/m2', stat: { ephemeralOwner: 0n } },
-      { type: Op.create2, path: '/mc', stat: { ephemeralOwner: CONTAINER_MARK } },
-      { type: Op.create2, path: '/mt', stat: { ephemeralOwner: ttlMark(9) } },
+      { type: Op.create2, path: '/mc', stat: { ephemeralOwner: 0n } },
+      { type: Op.create2, path: '/mt', stat: { ephemeralOwner: 0n } },
     ]);
     expect('stat' in (multi?.[0] ?? {})).toBe(false);
   });

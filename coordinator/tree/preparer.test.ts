@@ -83,6 +83,7 @@ const REFUSED: [string, Ask, keyof typeof ErrorCode][] = [
   ['setData of the configuration', ask.setData('/zookeeper/config', ''), 'NoAuth'],
   ['check, other version', ask.check('/a', 4), 'BadVersion'],
   ['check, nothing there', ask.check('/x', 0), 'NoNode'],
+  ['a multi without the time', ask.multi(part.create('/n', '', { flags: 5 })), 'MarshallingError'],
   ['half a body', raw(Op.create, '000000022f78'), 'MarshallingError'],
   ['no path', raw(Op.delete, 'ffffffff00000000'), 'MarshallingError'],
   ['a multi that never ends', raw(Op.multi, '00000002'), 'MarshallingError'],

@@ -339,7 +339,10 @@ export class TxnPreparer implements Preparer {
     return { type: 'check', path, version: node.version };
   }
 
-  #multi(ops: MultiOp[], asker: Asker): TxnBody {
+  #multi(ops: MultiOp[], asker: Asker): Decision {
+    // A time to live is asked for and the request has no place for it.
+    const lacksTtl = (op: MultiOp) => 'flags' in op && hasTtl(op.flags) && !('ttl' in op);
+    if (ops.some(lacksTtl)) return ErrorCode.MarshallingError;
     const parts: TxnBody[] = [];
     let culprit = -1;
     let error = 0;
@@ -373,8 +376,8 @@ export class TxnPreparer implements Preparer {
       case Op.createTTL: {
         // In a multi it is the flags that say what is created (ZooKeeper's class Op).
         const container = op.flags === CreateFlag.container;
-        const isTtl = hasTtl(op.flags);
-        const ttl = op.type === Op.createTTL && isTtl ? op.ttl : -1;
+        const isTtl = op.type === Op.createTTL && hasTtl(op.flags);
+        const ttl = isTtl ? op.ttl : -1;
         const decision = this.#create({ ...op, ttl, container }, asker);
         const withStat = container || isTtl || op.type === Op.create2;
         if (typeof decision === 'number' || decision.type !== 'create' || !withStat) {

@@ -108,7 +108,7 @@ export abstract class TreeReads {
   exists(path: string, watcher?: Watcher): Read<{ stat: Stat }> {
     if (path.includes('\0')) return refused(ErrorCode.BadArguments);
     if (watcher !== undefined) this.watches.add('exists', path, watcher);
-    const node = this.current().nodes.get(path);
+    const node = this.#find(path);
     if (node === undefined) return refused(ErrorCode.NoNode);
     return { ok: true, stat: node.stat() };
   }
@@ -133,7 +133,7 @@ export abstract class TreeReads {
     const node = this.#readable(path, identities);
     if (typeof node === 'number') return refused(node);
     const { nodes } = this.current();
-    if (path === '/') return { ok: true, totalNumber: nodes.size - 1 };
+    if (node.path === '/') return { ok: true, totalNumber: nodes.size - 1 };
     let totalNumber = -1;
     for (const _ of descendants(nodes, path)) totalNumber++;
     return { ok: true, totalNumber };
@@ -141,7 +141,7 @@ export abstract class TreeReads {
 
   /** A node's access control list, without digests for who may not change it, and its Stat. */
   getAcl(path: string, identities: readonly Identity[] = NOBODY): Read<{ acl: Acl[]; stat: Stat }> {
-    const node = this.current().nodes.get(path);
+    const node = this.#find(path);
     if (node === undefined) return refused(ErrorCode.NoNode);
     if (!allows(node.acl, Perm.read | Perm.admin, identities)) return refused(ErrorCode.NoAuth);
     const { acl } = node.acl;
@@ -149,8 +149,13 @@ export abstract class TreeReads {
     return { ok: true, acl: mayChange ? [...acl] : withoutDigests(acl), stat: node.stat() };
   }
 
+  /** As in ZooKeeper, the root is also the node without a name. */
+  #find(path: string): ZNode | undefined {
+    return this.current().nodes.get(path === '' ? '/' : path);
+  }
+
   #readable(path: string, identities: readonly Identity[]): ZNode | number {
-    const node = this.current().nodes.get(path);
+    const node = this.#find(path);
     if (node === undefined) return ErrorCode.NoNode;
     return allows(node.acl, Perm.read, identities) ? node : ErrorCode.NoAuth;
   }
