@@ -6,8 +6,7 @@ import {
   AuthPacket,
   type ConnectResponse,
   ReplyHeader,
-  SetWatches2Request,
-  SetWatchesRequest,
+  type SetWatches2Request,
   WatcherEvent,
 } from '../protocol/records.ts';
 import type { Zxid } from '../zxid.ts';
@@ -15,7 +14,7 @@ import type { ServerAddress } from './address.ts';
 import { Channel } from './channel.ts';
 import { Credentials } from './credentials.ts';
 import { CoordinatorError, type CoordinatorErrorName, replyError } from './errors.ts';
-import { type WatchEvent, WatchRegistry } from './watches.ts';
+import { rearming, type WatchEvent, WatchRegistry } from './watches.ts';
 
 const NO_PASSWORD = Buffer.alloc(16);
 const XID_MAX = 0x7fff_ffff;
@@ -244,12 +243,7 @@ export class Session {
 
   /** Its reply takes its place in the order, and nobody waits for it. */
   #rearm(request: SetWatches2Request): void {
-    const { persistentWatches, persistentRecursiveWatches } = request;
-    // As ZooKeeper's client: servers before 3.6 know only the older request.
-    const lasting = persistentWatches.length + persistentRecursiveWatches.length > 0;
-    const op = lasting ? Op.setWatches2 : Op.setWatches;
-    const codec = lasting ? SetWatches2Request : SetWatchesRequest;
-    const encode = (w: ByteWriter) => codec.write(w, request);
+    const { op, encode } = rearming(request);
     const tracked: Tracked = {
       op,
       what: 'setWatches',

@@ -1,7 +1,8 @@
 // The client's side of watches: who wants to hear of which path, once. The server forgets watches with
 // the connection, so what is registered here is what gets armed again at the next one.
-import { EventType } from '../protocol/codes.ts';
-import type { SetWatches2Request } from '../protocol/records.ts';
+import type { ByteWriter } from '../../wire/bytes.ts';
+import { EventType, Op } from '../protocol/codes.ts';
+import { SetWatches2Request, SetWatchesRequest } from '../protocol/records.ts';
 import type { Zxid } from '../zxid.ts';
 
 export type WatchEventName = 'created' | 'deleted' | 'dataChanged' | 'childrenChanged';
@@ -37,6 +38,21 @@ const KINDS: Record<WatchEventName, readonly WatchKind[]> = {
 
 /** Bytes of paths in one setWatches request, far below the largest frame. Source: ClientCnxn. */
 const PATH_BYTES_MAX = 128 * 1024;
+
+/**
+ * How to ask for watches again. Servers before ZooKeeper 3.6 know only the older request, which has no
+ * place for lasting ones; as ZooKeeper's own client, the newer is sent only when needed.
+ */
+export function rearming(request: SetWatches2Request): {
+  op: number;
+  encode: (w: ByteWriter) => void;
+} {
+  const { persistentWatches, persistentRecursiveWatches } = request;
+  if (persistentWatches.length + persistentRecursiveWatches.length > 0) {
+    return { op: Op.setWatches2, encode: (w) => SetWatches2Request.write(w, request) };
+  }
+  return { op: Op.setWatches, encode: (w) => SetWatchesRequest.write(w, request) };
+}
 
 type Callbacks = Map<string, Set<WatchCallback>>;
 

@@ -112,6 +112,10 @@ describe.skipIf(missing !== undefined)(`kazoo against an ensemble (${INSTALL})`,
     expect(await parts(script('watches.py', ensemble.connectString()))).toHaveLength(6);
   });
 
+  test('access lists, authentication, the ensemble and quotas', async () => {
+    expect(await parts(script('access.py', ensemble.connectString()))).toHaveLength(6);
+  });
+
   test('recipes: lock and election', async () => {
     expect(await parts(script('recipes.py', ensemble.connectString()))).toHaveLength(2);
   });
