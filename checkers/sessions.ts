@@ -2,12 +2,13 @@
 // servers, a close removes exactly its nodes, and nobody's time is cut short (I-C7).
 import type { Checker, RunRecord } from '../history/run-record.ts';
 import type { Verdict } from '../history/verdict.ts';
-import { Findings, levelProblem, nodeLogProblem, phaseStarts, unknownVerdict } from './evidence.ts';
+import { Findings, levelProblem, nodeLogProblem, unknownVerdict } from './evidence.ts';
 import { withoutRefusedStarts } from './refused-starts.ts';
 import { judgeExpiries } from './session-expiry.ts';
 import type { Ledger } from './session-ledger.ts';
 import { sessionLedger } from './session-ledger.ts';
 import { judgeHistory, judgeObservations } from './session-observations.ts';
+import { settledSince } from './settled.ts';
 import { zabView } from './zab-view.ts';
 
 const NAME = 'sessions';
@@ -94,18 +95,6 @@ function closedByNobody(
       [closed],
     );
   }
-}
-
-/** From when on, ns, no fault was in place and the last leader stood. */
-function settledSince(run: RunRecord): number {
-  let settled = 0;
-  for (const { healed } of run.faults) settled = Math.max(settled, healed ?? Infinity);
-  const endNs = phaseStarts(run.history).get('done') ?? Infinity;
-  for (const { ev, t } of run.nodeEvents) {
-    const changed = ev === 'established' || ev === 'left' || ev === 'start';
-    if (changed && t < endNs) settled = Math.max(settled, t);
-  }
-  return settled;
 }
 
 /** Sessions that were answered under several leaders, and those that came back by another server. */

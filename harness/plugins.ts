@@ -14,13 +14,28 @@ import { partitionRing } from '../nemesis/partition-ring.ts';
 import { pauseLeader } from '../nemesis/pause-leader.ts';
 import { swarm } from '../nemesis/swarm.ts';
 import { bank } from '../workloads/bank.ts';
+import { config } from '../workloads/config.ts';
 import { election } from '../workloads/election.ts';
 import { ephemeral } from '../workloads/ephemeral.ts';
 import { lock } from '../workloads/lock.ts';
+import { naming } from '../workloads/naming.ts';
 import { register } from '../workloads/register.ts';
 import { sequence } from '../workloads/sequence.ts';
+import { serviceDiscovery } from '../workloads/service-discovery.ts';
+import { watch } from '../workloads/watch.ts';
 
-export const workloads: readonly Workload[] = [register, ephemeral, bank, sequence, lock, election];
+export const workloads: readonly Workload[] = [
+  register,
+  ephemeral,
+  bank,
+  sequence,
+  lock,
+  election,
+  watch,
+  config,
+  naming,
+  serviceDiscovery,
+];
 
 export const nemeses: readonly Nemesis[] = [
   none,

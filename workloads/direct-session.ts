@@ -1,7 +1,13 @@
 // One session as workloads need it: directed at a server of its choice, dropped without a word so that it
 // expires, or carried over to another connection, with every notification kept in its place among the
 // replies. The library's client protects its users from all of that, so this stands one floor below it.
-import { CreateFlag, ErrorCode, Op, type ServerAddress } from '../coordinator/client/index.ts';
+import {
+  CoordinatorError,
+  CreateFlag,
+  ErrorCode,
+  Op,
+  type ServerAddress,
+} from '../coordinator/client/index.ts';
 import { CONNECT_ONLY, type Reply, Session } from '../coordinator/client/session.ts';
 import type { WatchKind } from '../coordinator/client/watches.ts';
 import type { Codec } from '../coordinator/protocol/jute.ts';
@@ -292,7 +298,13 @@ export class DirectSession {
         this.#heardBeforeReply = this.#heard.length;
         resolve(read(reply));
       };
-      this.#session.request({ ...request, accept, reject });
+      const refuse = (error: Error): void => {
+        // A refusal with a zxid is a reply as well.
+        const replied = error instanceof CoordinatorError && error.zxid !== undefined;
+        if (replied) this.#heardBeforeReply = this.#heard.length;
+        reject(error);
+      };
+      this.#session.request({ ...request, accept, reject: refuse });
     });
   }
 }

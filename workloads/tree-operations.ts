@@ -61,6 +61,8 @@ const OPERATIONS: Record<string, Operation> = {
     const { expected, to } = value as { expected: number; to: unknown };
     return change(session, session.setData(path, encode(to), expected));
   },
+  add: (session, path, { value }) =>
+    change(session, session.create(path, CreateFlag.persistent, encode(value))),
   delete: (session, path, { value }) => {
     const version = (value as { version?: number } | undefined)?.version;
     return attempt(session, true, async () => ({
