@@ -7,8 +7,8 @@ export class ConfigError extends Error {
   override name = 'ConfigError';
 }
 
-/** As ZooKeeper's, so that a zoo.cfg can be taken as it is; the last six are this server's own. */
-const KNOWN_KEYS = [
+/** As ZooKeeper's, so that a zoo.cfg can be taken as it is; the last five are this server’s own. */
+export const KNOWN_KEYS = [
   'tickTime',
   'initLimit',
   'syncLimit',

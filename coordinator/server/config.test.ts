@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ConfigError, loadConfig } from './config.ts';
+import { KNOWN_KEYS } from './config-file.ts';
 
 let dir: string;
 beforeEach(() => {
@@ -56,8 +57,8 @@ describe('a configuration', () => {
         connectionsMax: 0,
         outstandingMax: 1000,
         connectionOutstandingMax: 1000,
-        connectionOutputBytesMax: 4 * 1024 * 1024,
-        totalOutputBytesMax: 256 * 1024 * 1024,
+        connectionOutputBytesMax: 1024 * 1024,
+        totalOutputBytesMax: 64 * 1024 * 1024,
       },
       nodesMax: 0,
       dataBytesMax: 0,
@@ -197,6 +198,18 @@ describe('a configuration', () => {
       baseNs: 12_345_678_901_234n,
     });
     expect(load([`dataDir=${dir}`], '--event-level', 'off').events).toBeUndefined();
+  });
+});
+
+describe("the operator's guide", () => {
+  it('names every key there is', () => {
+    const guide = fs.readFileSync(path.join(import.meta.dirname, '..', 'README.md'), 'utf8');
+    const missing = KNOWN_KEYS.filter((key) => {
+      const family = key.startsWith('znode.container.') ? 'znode.container.*' : key;
+      const suffix = key === 'metricsProvider.httpHost' ? '.httpHost' : family;
+      return !guide.includes(suffix);
+    });
+    expect(missing).toEqual([]);
   });
 });
 

@@ -24,6 +24,9 @@ import { decodeWork } from './requests.ts';
 import type { ConnectionFacts } from './server-facts.ts';
 import { Traffic } from './traffic.ts';
 
+/** Output of one turn that is counted as unsent. */
+const COUNTED_FROM_BYTES = 16 * 1024;
+
 /** Sweeps without a byte taken after which a client that has output waiting is let go. */
 const SWEEPS_MAX = 10;
 
@@ -145,7 +148,7 @@ export class ClientConnection implements PipelineHost {
   get writable(): boolean {
     const waiting = this.out.length + this.#socket.writableLength;
     if (waiting > this.#owner.limits.connectionOutputBytesMax) return false;
-    return !(this.#owner.clogged && this.#socket.writableLength > 0);
+    return !(this.#owner.clogged && waiting > 0);
   }
 
   /** What an operator is told of it. */
@@ -186,15 +189,12 @@ export class ClientConnection implements PipelineHost {
     }
   }
 
-  /** Keeps the owner's count of unsent bytes in step; ends a client whose output has no bound. */
+  /** Keeps the owner's count of unsent bytes in step. */
   #countOutput(): void {
-    const bytes = this.#state === 'closed' ? 0 : this.#socket.writableLength;
+    const bytes = this.#state === 'closed' ? 0 : this.out.length + this.#socket.writableLength;
     this.#owner.unsent(bytes - this.#unsentBytes);
     if (bytes < this.#unsentBytes) this.#idleSweeps = 0;
     this.#unsentBytes = bytes;
-    const most = this.#owner.limits.connectionOutputBytesMax * OUTPUT_EXCESS;
-    const reply = this.#owner.limits.frameBytesMax;
-    if (bytes > most + reply) this.close(`too slow a reader: ${bytes} bytes wait for it`);
   }
 
   /** Keeps the owner's count of requests under way in step. */
@@ -252,7 +252,8 @@ export class ClientConnection implements PipelineHost {
   flush(): void {
     if (this.#state === 'closed') return;
     if (this.out.length > 0) {
-      const held = this.out.length > this.#owner.limits.connectionOutputBytesMax;
+      const { clogged, limits } = this.#owner;
+      const held = clogged || this.out.length > limits.connectionOutputBytesMax;
       this.#socket.write(this.out.view());
       this.out = new ByteWriter();
       if (this.#socket.writableNeedDrain || this.#unsentBytes > 0) this.#countOutput();
@@ -286,10 +287,17 @@ export class ClientConnection implements PipelineHost {
     putNotification(this.out, event);
     this.#wrote();
     this.#owner.watchFired(this, event, zxid);
+    // Events cannot be held back as replies are, so a client that takes none must not keep them all.
+    const waiting = this.out.length + this.#socket.writableLength;
+    if (waiting > this.#owner.limits.connectionOutputBytesMax * OUTPUT_EXCESS) {
+      this.close(`too slow a reader: ${waiting} bytes wait for it`);
+    }
   }
 
   #wrote(): void {
     this.traffic.sent++;
+    // Much said in one turn counts before the turn is over, or a thousand clients could each be told it.
+    if (this.out.length > COUNTED_FROM_BYTES) this.#countOutput();
     this.#owner.outputWaits(this);
   }
 

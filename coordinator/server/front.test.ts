@@ -270,7 +270,7 @@ describe('requests', () => {
     await other.reply();
     // Far fewer were answered than asked: the rest waits as requests, not as a hundred megabytes.
     const sent = Number(/^Sent: (\d+)$/m.exec(await ask(server, 'srvr'))?.[1]);
-    expect(sent).toBeGreaterThan(3);
+    expect(sent).toBeGreaterThan(1);
     expect(sent).toBeLessThan(count - 10);
     c.socket.resume();
     const replies = await c.replies(count);

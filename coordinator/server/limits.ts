@@ -25,12 +25,12 @@ export const DEFAULT_LIMITS: Omit<ClientLimits, 'frameBytesMax'> = {
   connectionsMax: 0,
   outstandingMax: 1000,
   connectionOutstandingMax: 1000,
-  connectionOutputBytesMax: 4 * 1024 * 1024,
-  totalOutputBytesMax: 256 * 1024 * 1024,
+  connectionOutputBytesMax: 1024 * 1024,
+  totalOutputBytesMax: 64 * 1024 * 1024,
 };
 
 /** Output that waits and cannot be held back (watch events) ends the connection at this multiple. */
-export const OUTPUT_EXCESS = 4;
+export const OUTPUT_EXCESS = 16;
 
 /** Open connections, in all and by address. */
 export class ConnectionCount {
