@@ -340,9 +340,6 @@ export class TxnPreparer implements Preparer {
   }
 
   #multi(ops: MultiOp[], asker: Asker): Decision {
-    // A time to live is asked for and the request has no place for it.
-    const lacksTtl = (op: MultiOp) => 'flags' in op && hasTtl(op.flags) && !('ttl' in op);
-    if (ops.some(lacksTtl)) return ErrorCode.MarshallingError;
     const parts: TxnBody[] = [];
     let culprit = -1;
     let error = 0;
@@ -361,6 +358,10 @@ export class TxnPreparer implements Preparer {
     });
     if (culprit < 0) return { type: 'multi', parts };
     this.#quotas.back(counted);
+    const blamed = ops[culprit] as MultiOp;
+    // A time to live is asked for and the request has no place for it: ZooKeeper comes to it and breaks.
+    const lacksTtl = 'flags' in blamed && hasTtl(blamed.flags) && !('ttl' in blamed);
+    if (lacksTtl) return ErrorCode.MarshallingError;
     const failed = ops.map((_, i): TxnBody => {
       if (i < culprit) return { type: 'error', error: ErrorCode.Ok };
       return { type: 'error', error: i === culprit ? error : ErrorCode.RuntimeInconsistency };
