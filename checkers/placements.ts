@@ -66,11 +66,12 @@ function firstApplies(run: RunRecord): Map<string, Apply> {
   return first;
 }
 
-/** Whether some server holds a transaction as applied that no server told of applying. */
+/** Whether a transaction was committed, or is held as applied, that no server told of applying. */
 function hasUntold(run: RunRecord): boolean {
   const told = new Set<number>();
   for (const event of run.nodeEvents) if (event.ev === 'apply') told.add(event.zxid);
-  const { servers } = zabView(run);
+  const { servers, committedZxids } = zabView(run);
+  if (committedZxids.some((zxid) => !told.has(zxid))) return true;
   return servers.some(({ log, applied, foundAtFirst }) => {
     if (foundAtFirst > 0) return true;
     return log.zxids.some((zxid) => zxid <= applied && !told.has(zxid));
