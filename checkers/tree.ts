@@ -70,6 +70,13 @@ class TreeJudge {
     this.#findings.add({ kind, why: `${why}.`, events: eventsOf(...new Set(ops)), key: path });
   }
 
+  /** Also one whose creation was not answered: its number is known only from lists. */
+  #isEphemeral(path: string): boolean {
+    if (this.#facts.ephemeral.has(path)) return true;
+    const attempts = this.#facts.attempts.get(path.replace(/\d{10}$/, ''));
+    return attempts?.some(({ sequential, ephemeral }) => sequential && ephemeral) === true;
+  }
+
   /** Acknowledged changes of one path follow upon each other. */
   chain(changes: readonly Change[]): void {
     let before: Change | undefined;
@@ -93,8 +100,7 @@ class TreeJudge {
       );
       return;
     }
-    if (change.kind !== 'set' || before.kind === 'deleted' || this.#facts.ephemeral.has(path))
-      return;
+    if (change.kind !== 'set' || before.kind === 'deleted' || this.#isEphemeral(path)) return;
     if (version === undefined || before.version === undefined || before.op === change.op) return;
     const attempts = this.#facts.attempts.get(path) ?? [];
     if (attempts.some(({ kind }) => kind !== 'set')) return;
@@ -200,7 +206,7 @@ class TreeJudge {
   #absent({ op, path, zxid }: Look, last: Change | undefined): void {
     if (last === undefined) return;
     this.#findings.count('looksCompared');
-    if (last.kind === 'deleted' || this.#facts.ephemeral.has(path)) return;
+    if (last.kind === 'deleted' || this.#isEphemeral(path)) return;
     if (this.#facts.attempts.get(path)?.some(({ kind }) => kind === 'deleted') === true) return;
     this.#found(
       'node-missing',
@@ -220,7 +226,7 @@ class TreeJudge {
     for (const [name, changes] of children) {
       const child = `${path}/${name}`;
       const last = changeAt(this.#facts, child, zxid);
-      const uncertain = this.#facts.ephemeral.has(child) || this.#facts.attempts.has(child);
+      const uncertain = this.#isEphemeral(child) || this.#facts.attempts.has(child);
       const there = last !== undefined && last.kind !== 'deleted';
       if (there === seen.has(name) || (uncertain && (there || last !== undefined))) continue;
       if (uncertain && this.#attempted(child, undefined)) continue;

@@ -38,6 +38,7 @@ export class Contender {
   readonly #random: Random;
   readonly #thread: number;
   #own: { path: string; token: number } | undefined;
+  #first = false;
 
   constructor(context: WorkloadContext, thread: number, random: Random) {
     this.#context = context;
@@ -50,12 +51,14 @@ export class Contender {
     yield* this.#register(place);
     if (this.#own === undefined) return;
     yield* this.#wait(place);
-    for (let i = 0; i < tenure.writes && this.#own !== undefined; i++) {
+    // One whose patience ended without its turn must not act, even if it could not take its node back.
+    const writes = this.#first ? tenure.writes : 0;
+    for (let i = 0; i < writes && this.#own !== undefined; i++) {
       yield* this.#write(place);
       if (tenure.pauseMs > 0) yield { kind: 'sleep', ms: tenure.pauseMs };
       else yield* rest(this.#context, this.#random);
     }
-    yield* this.#leave(tenure.dies);
+    yield* this.#leave(tenure.dies && this.#first);
   }
 
   *#do(step: OpStep, each: (event: Event) => void): Plan {
@@ -72,6 +75,7 @@ export class Contender {
 
   *#register({ directory, prefix }: Place): Plan {
     this.#own = undefined;
+    this.#first = false;
     const key = `${directory}/${prefix}`;
     const data = { by: this.#thread };
     const step: OpStep = {
@@ -90,20 +94,18 @@ export class Contender {
   *#wait({ directory }: Place): Plan {
     for (let i = 0; i < ATTEMPTS_MAX && this.#own !== undefined; i++) {
       let before: string | undefined;
-      let first = false;
       yield* this.#do({ kind: 'op', f: 'children', key: directory }, ({ type, value }) => {
         if (type !== 'ok') return;
         const names = (value as string[]).sort((a, b) => numberOf(a) - numberOf(b));
         const own = names.indexOf(nameOf(this.#own?.path ?? ''));
         // Not in the list: the session is over, and the next operation will say so.
         if (own === -1) this.#own = undefined;
-        first = own === 0;
+        this.#first = own === 0;
         if (own > 0) before = `${directory}/${names[own - 1]}`;
       });
-      if (first) return;
+      if (this.#first) return;
       if (before !== undefined) yield* this.#watch(before);
     }
-    if (this.#own !== undefined) yield* this.#leave(false);
   }
 
   *#watch(key: string): Plan {
