@@ -167,21 +167,20 @@ export abstract class TreeReads {
    */
   setWatches(request: SetWatchesRequest | SetWatches2Request, watcher: Watcher): WatcherEvent[] {
     const { relativeZxid, dataWatches, existWatches, childWatches } = request;
-    const { nodes } = this.current();
     const missed: WatcherEvent[] = [];
     const miss = (type: number, path: string) => missed.push(watcherEvent(type, path));
     for (const path of dataWatches) {
-      const node = nodes.get(path);
+      const node = this.#find(path);
       if (node === undefined) miss(EventType.deleted, path);
       else if (node.mzxid > relativeZxid) miss(EventType.dataChanged, path);
       else this.watches.add('data', path, watcher);
     }
     for (const path of existWatches) {
-      if (nodes.has(path)) miss(EventType.created, path);
+      if (this.#find(path) !== undefined) miss(EventType.created, path);
       else this.watches.add('exists', path, watcher);
     }
     for (const path of childWatches) {
-      const node = nodes.get(path);
+      const node = this.#find(path);
       if (node === undefined) miss(EventType.deleted, path);
       else if (node.pzxid > relativeZxid) miss(EventType.childrenChanged, path);
       else this.watches.add('children', path, watcher);

@@ -19,9 +19,13 @@ const TURNS: readonly Deviation[] = [
   {
     why:
       'checkWatches is answered in 3.8.0 by whether anybody watches the path itself, and never by a ' +
-      'recursive watch above it. Ours is answered by whether the session would be told of a change.',
-    turn({ type }, answer, theirs) {
-      const told = (err: number | undefined) => err === ErrorCode.Ok || err === ErrorCode.NoWatcher;
+      'recursive watch above it; a relative path breaks it while any recursive watch is set. Ours is ' +
+      'answered by whether the session would be told of a change.',
+    turn({ type, body }, answer, theirs) {
+      const broken = (body as { path?: string } | undefined)?.path?.startsWith('/') === false;
+      const usual: unknown[] = [ErrorCode.Ok, ErrorCode.NoWatcher];
+      if (broken) usual.push(ErrorCode.MarshallingError);
+      const told = (err: number | undefined) => usual.includes(err);
       const both = type === Op.checkWatches && told(answer.err) && told(theirs.err);
       return both ? { ...answer, err: theirs.err } : answer;
     },
