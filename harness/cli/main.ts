@@ -137,30 +137,8 @@ type MutantsFlags = Omit<MutantsRequest, 'ids'> & { json?: boolean };
 const MAX_SEED = Number.MAX_SAFE_INTEGER;
 type Done = (exit: number) => void;
 
-function defineOthers(program: Command, { terminal, registry }: Surroundings, done: Done): void {
-  program
-    .command('check')
-    .description('judge a stored run again, or a history of another tool')
-    .argument('<run>', 'a run (path, name in the store, latest), or a file with --format')
-    .option('--format <format>', 'the argument is a file: jepsen-log or jepsen-edn')
-    .option('--model <model>', 'what the file is a history of: cas-register (default) or mutex')
-    .option('--json', JSON_HELP)
-    .action(async (given: string, flags: { format?: string; model?: string; json?: boolean }) => {
-      done(await checkCommand({ given, ...flags, json: flags.json === true }, terminal, registry));
-    });
-  program
-    .command('report')
-    .description('draw the report of a stored run again')
-    .argument('<run>', 'a run (path, name in the store, latest)')
-    .action((given: string) => done(reportCommand(given, terminal, registry)));
-  program
-    .command('list')
-    .description('list what can be run, or with `runs` what was')
-    .argument('[kind]', 'systems, workloads, nemeses, checkers, clusters, mutants or runs')
-    .option('--json', 'as one object on one line')
-    .action(async (kind: string | undefined, flags: { json?: boolean }) => {
-      done(await listCommand(kind, flags.json === true, terminal, registry));
-    });
+/** What repeats, shrinks and searches simulated runs. */
+function defineSimulated(program: Command, { terminal, registry }: Surroundings, done: Done) {
   program
     .command('replay')
     .description('repeat a simulated run or a scenario, and prove by its trace that it is the same')
@@ -197,6 +175,32 @@ function defineOthers(program: Command, { terminal, registry }: Surroundings, do
         throw new BadArguments('expected --store or --scenarios, got both');
       }
       done(await mutantsCommand({ ids, ...rest }, json === true, terminal, registry));
+    });
+}
+
+function defineOthers(program: Command, { terminal, registry }: Surroundings, done: Done): void {
+  program
+    .command('check')
+    .description('judge a stored run again, or a history of another tool')
+    .argument('<run>', 'a run (path, name in the store, latest), or a file with --format')
+    .option('--format <format>', 'the argument is a file: jepsen-log or jepsen-edn')
+    .option('--model <model>', 'what the file is a history of: cas-register (default) or mutex')
+    .option('--json', JSON_HELP)
+    .action(async (given: string, flags: { format?: string; model?: string; json?: boolean }) => {
+      done(await checkCommand({ given, ...flags, json: flags.json === true }, terminal, registry));
+    });
+  program
+    .command('report')
+    .description('draw the report of a stored run again')
+    .argument('<run>', 'a run (path, name in the store, latest)')
+    .action((given: string) => done(reportCommand(given, terminal, registry)));
+  program
+    .command('list')
+    .description('list what can be run, or with `runs` what was')
+    .argument('[kind]', 'systems, workloads, nemeses, checkers, clusters, mutants or runs')
+    .option('--json', 'as one object on one line')
+    .action(async (kind: string | undefined, flags: { json?: boolean }) => {
+      done(await listCommand(kind, flags.json === true, terminal, registry));
     });
   program
     .command('doctor')
@@ -240,6 +244,7 @@ export async function runCli(argv: readonly string[], around: Surroundings): Pro
     });
   defineRun(program, around, done);
   defineOthers(program, around, done);
+  defineSimulated(program, around, done);
   for (const command of program.commands) {
     command.exitOverride().allowExcessArguments(false).copyInheritedSettings(program);
     command.showHelpAfterError(`see \`chaos ${command.name()} --help\``);

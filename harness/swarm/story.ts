@@ -14,8 +14,10 @@ const LANE_WIDTH = 20;
 const AFTER_MAX = 8;
 const PHASES_TOLD = ['faults', 'heal', 'final'];
 
-/** How much a step says about the anomaly: `named` by it, a `fault`, a `zxid` or `session` of it, or how
- * the servers stood to each other. */
+/**
+ * How much a step says about the anomaly: named by it, a fault, a step of a transaction or session that
+ * it names, or how the servers stood to each other.
+ */
 type Weight = 'named' | 'fault' | 'touched' | 'course';
 const WEIGHTS: readonly Weight[] = ['course', 'touched', 'fault', 'named'];
 
