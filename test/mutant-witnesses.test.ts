@@ -2,10 +2,10 @@
 // code, shown apart from any search. Where one call is enough it is made here, else a stored scenario shows it.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build } from 'esbuild';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, test } from 'vitest';
 import { CreateFlag, Op } from '../coordinator/protocol/codes.ts';
 import {
   GetDataResponse,
@@ -14,6 +14,8 @@ import {
 } from '../coordinator/protocol/records.ts';
 import { makeZxid } from '../coordinator/zxid.ts';
 import { patching, ROOT } from '../harness/bundle.ts';
+import { MUTANT_SCENARIOS, readScenario, scenarioFiles } from '../harness/swarm/scenario.ts';
+import { FAULTS_WANTED } from '../harness/swarm/shrink.ts';
 import { mutants } from '../mutants/index.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'chaos-witnesses-'));
@@ -171,4 +173,27 @@ describe('a directed witness', () => {
     expect(await witness.ask()).toEqual(witness.clean);
     expect(await witness.ask(id)).toEqual(witness.planted);
   });
+
+  test.each(mutants.map(({ id, witness }) => [id, witness]))('is named for %s', (id, witness) => {
+    const asked = Object.keys(ASKED).includes(id);
+    const named = asked ? 'test/mutant-witnesses.test.ts' : `scenarios/mutants/${id}.json`;
+    expect(witness).toBe(named);
+  });
+});
+
+describe('a scenario that is kept', () => {
+  const files = scenarioFiles(MUTANT_SCENARIOS);
+  it.each(files.map((file) => [basename(file, '.json'), file]))(
+    'of %s is of that bug',
+    (id, file) => {
+      const { config, foundBy, expects, rounds, seeds, guarantee } = readScenario(file);
+      expect(mutants.map((mutant) => mutant.id)).toContain(id);
+      expect(config.mutant).toBe(id);
+      expect(guarantee).toBe(mutants.find((mutant) => mutant.id === id)?.guarantee);
+      expect(expects).toBe('invalid');
+      expect(foundBy[0]).toBe(config.seed);
+      for (const seed of foundBy) expect(seeds).toContain(seed);
+      expect(rounds.length).toBeLessThanOrEqual(FAULTS_WANTED);
+    },
+  );
 });
