@@ -55,6 +55,8 @@ export interface StateMachine {
   readonly lastApplied: Zxid;
   /** Hexadecimal digest over nodes (path, data, whole Stat, ACL) and sessions; kept incrementally. */
   digest(): string;
+  /** What `/zookeeper/config` says of the ensemble, as applied so far. */
+  configuration(): string;
   /** Applies the next transaction: fires watches, then returns what the reply needs. */
   apply(record: TxnRecord): ApplyResult;
   session(id: number): Session | undefined;
@@ -118,13 +120,14 @@ export interface Consensus {
 /** For four-letter words and metrics. */
 export interface ServerStatus {
   sid: number;
-  role: 'looking' | 'following' | 'leading';
+  role: 'looking' | 'following' | 'observing' | 'leading';
   leader: number | null;
   epoch: number;
   lastLogged: Zxid;
   lastCommitted: Zxid;
-  /** Leader: learners in sync; others: 0. */
+  /** Leader: voters in sync, and others in sync; on other servers 0. */
   syncedFollowers: number;
+  syncedObservers: number;
   voters: number;
 }
 

@@ -38,6 +38,17 @@ export type CoordinatorEvent =
   /** A tenure ended: why this server stopped leading or following. */
   | { ev: 'left'; reason: string }
   | { ev: 'role'; role: 'looking' | 'following' | 'leading'; leader?: number; epoch?: number }
+  /**
+   * The ensemble changed: its voters since transaction `version`, and those of a later change that is
+   * logged but not known to be committed: until then everything needs a quorum of both.
+   */
+  | {
+      ev: 'ensemble';
+      version: number;
+      voters: number[];
+      pending?: number;
+      nextVoters?: number[];
+    }
   /** A vote was cast or changed (before it is sent): proposed leader with its epoch and zxid. */
   | { ev: 'vote'; round: number; leader: number; epoch: number; zxid: number }
   /** The election decided. */

@@ -16,10 +16,5 @@ export const z03: Mutant = {
       find: 'return Math.floor(voters / 2) + 1;',
       replace: 'return Math.floor(voters / 2);',
     },
-    {
-      file: 'coordinator/zab/context.ts',
-      find: 'return Math.floor(config.peers.length / 2) + 1;',
-      replace: 'return Math.floor(config.peers.length / 2);',
-    },
   ],
 };

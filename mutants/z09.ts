@@ -13,8 +13,8 @@ export const z09: Mutant = {
   patches: [
     {
       file: 'coordinator/zab/leader.ts',
-      find: 'if (1 + this.syncedFollowers < quorumOf(this.#context.config)) {',
-      replace: 'if (1 + this.syncedFollowers < 0) {',
+      find: 'if (!this.#context.membership.hasQuorum(this.#inStep)) {',
+      replace: 'if (!this.#isVoter(this.#context.config.sid)) {',
     },
   ],
 };

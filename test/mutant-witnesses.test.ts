@@ -113,7 +113,7 @@ async function synchronisedBy(id?: string): Promise<string | undefined> {
   const link = { send: ({ type }: { type: string }) => sent.push(type) };
   const context = { recent, tree: { lastApplied: 0 }, events: { emit() {} } };
   const learner = { sid: 2, lastZxid: makeZxid(1, 3), link };
-  synchronise(context as never, learner as never, 3);
+  synchronise(context as never, learner as never, 3, recent.last);
   return sent[0];
 }
 

@@ -14,6 +14,7 @@ export const KNOWN_KEYS = [
   'syncLimit',
   'dataDir',
   'clientPort',
+  'peerType',
   'clientPortAddress',
   'secureClientPort',
   'secureClientPortAddress',

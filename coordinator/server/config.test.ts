@@ -269,9 +269,20 @@ describe('a mistake', () => {
       'a:1 is already taken by server.1',
     );
     expect(complaint([ok, 'server.1=a:1:1'], '--myid', '1')).toContain('already taken');
-    expect(complaint([ok, 'server.1=a:1:2:observer'], '--myid', '1')).toContain('observers');
+    expect(complaint([ok, 'server.1=a:1:2:observer'], '--myid', '1')).toContain(
+      'expected a participant',
+    );
     expect(complaint([ok, 'server.1=a:1:2:boss'], '--myid', '1')).toContain("'boss' is no role");
     expect(complaint([ok, 'clientPort=2', one], '--myid', '1')).toContain('also in server.1');
+  });
+
+  it('takes the role from the line of the server', () => {
+    const lines = [ok, 'server.1=a:1:2', 'server.2=b:1:2:observer;2181', 'peerType=observer'];
+    expect(load(lines, '--myid', '2')).toMatchObject({
+      peers: [{ sid: 1 }, { sid: 2, observer: true }],
+      warnings: [],
+    });
+    expect(load(lines, '--myid', '1').warnings[0]).toMatch(/peerType is observer.*participant/);
   });
 
   it('in the flags is told', () => {

@@ -5,6 +5,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { FRAME_BYTES_MAX } from '../protocol/codes.ts';
+import type { Peer } from '../zab/context.ts';
+import { clashOf, parseMember, SID_MAX } from '../zab/members.ts';
 import {
   ConfigError,
   type ConfigKey,
@@ -24,17 +26,6 @@ import {
 import { FOUR_LETTER_WORDS } from './four-letter-words.ts';
 import { type ClientLimits, DEFAULT_LIMITS } from './limits.ts';
 
-/** A voter of the ensemble. */
-export interface PeerConfig {
-  sid: number;
-  host: string;
-  /** Where the leader takes its learners. */
-  peerPort: number;
-  electionPort: number;
-  /** Where its clients find it, for `/zookeeper/config`: what follows the semicolon of its line. */
-  clientAddress?: string;
-}
-
 /** How the server reports what it does (events.ts). */
 export interface EventConfig {
   /** File to append to. */
@@ -53,8 +44,8 @@ export interface ServerConfig {
   clientPort: number;
   /** Address clients are taken on. */
   clientHost: string;
-  /** All voters, this server included, by sid; one for a standalone server. */
-  peers: PeerConfig[];
+  /** All members, this server included, by sid; one for a standalone server. */
+  peers: Peer[];
   /** Address the other servers are taken on: this server's own from its server.N line. */
   peerHost: string;
   tickTimeMs: number;
@@ -102,13 +93,9 @@ const USAGE =
   '[--event-base NS] [--incarnation N] [--node NAME]';
 
 const LEVELS = ['off', 'state', 'all'] as const;
-const SID_MAX = 255;
 const DEFAULT_CLIENT_PORT = 2181;
 /** A request and its reply travel between servers in frames of at most 64 MB. */
 const FRAME_BYTES_TOP = 32 * 1024 * 1024;
-const SERVER_LINE =
-  /^(\[[^\]]+\]|[^:[\]]+):(\d{1,5}):(\d{1,5})(?::(\w+))?(?:;(?:(\[[^\]]+\]|[^:[\]]+):)?(\d{1,5}))?$/;
-const SERVER_FORM = 'host:peerPort:electionPort[:participant][;[clientHost:]clientPort]';
 
 type Flags = Record<
   'config' | 'myid' | 'events' | 'event-level' | 'event-base' | 'incarnation' | 'node',
@@ -136,52 +123,39 @@ function parseFlags(argv: readonly string[]): Flags {
   }
 }
 
-function parsePeers(properties: Properties): PeerConfig[] {
-  const peers: PeerConfig[] = [];
-  const addresses = new Map<string, string>();
+function parsePeers(properties: Properties): Peer[] {
+  const peers: Peer[] = [];
   for (const { key, value, where } of properties.servers()) {
     const sid = wholeNumber(`${where}: ${key}`, key.slice(SERVER_PREFIX.length), 1, SID_MAX);
-    const match = SERVER_LINE.exec(value);
-    if (match === null) {
-      throw new ConfigError(`${where}: ${key}: expected ${SERVER_FORM}, got '${value}'`);
-    }
-    const [, rawHost, rawPeer, rawElection, role = 'participant', clientHost, clientPort] = match;
-    if (role !== 'participant') {
-      const why = role === 'observer' ? 'observers are not there yet' : `'${role}' is no role`;
-      throw new ConfigError(`${where}: ${key}: ${why}, expected participant`);
-    }
-    const host = (rawHost as string).replace(/^\[|\]$/g, '');
-    const peerPort = wholeNumber(`${where}: ${key} peerPort`, rawPeer as string, 1, PORT_MAX);
-    const electionPort = wholeNumber(
-      `${where}: ${key} electionPort`,
-      rawElection as string,
-      1,
-      PORT_MAX,
-    );
-    for (const port of [peerPort, electionPort]) {
-      const address = `${host}:${port}`;
-      const other = addresses.get(address);
-      if (other !== undefined) {
-        throw new ConfigError(`${where}: ${key}: ${address} is already taken by ${other}`);
-      }
-      addresses.set(address, key);
-    }
-    if (peers.some((peer) => peer.sid === sid)) {
+    const peer = parseMember(sid, value);
+    if (typeof peer === 'string') throw new ConfigError(`${where}: ${key}: ${peer}`);
+    if (peers.some((other) => other.sid === sid)) {
       throw new ConfigError(`${where}: server ${sid} is defined twice`);
     }
-    if (clientPort === undefined) {
-      peers.push({ sid, host, peerPort, electionPort });
-      continue;
-    }
-    const port = wholeNumber(`${where}: ${key} clientPort`, clientPort, 1, PORT_MAX);
-    const clientAddress = `${clientHost ?? '0.0.0.0'}:${port}`;
-    peers.push({ sid, host, peerPort, electionPort, clientAddress });
+    peers.push(peer);
+    const clash = clashOf(peers);
+    if (clash !== undefined) throw new ConfigError(`${where}: ${clash}`);
+  }
+  if (peers.length > 0 && peers.every(({ observer }) => observer === true)) {
+    throw new ConfigError(`${properties.file}: expected a participant among the server.N lines`);
   }
   return peers.sort((a, b) => a.sid - b.sid);
 }
 
+/** The role that this server's own line gives it counts; `peerType` can only agree. */
+function checkRole(properties: Properties, self: Peer | undefined): void {
+  const entry = properties.get('peerType');
+  const role = self?.observer === true ? 'observer' : 'participant';
+  const wanted = properties.choice('peerType', role, ['participant', 'observer']);
+  if (entry === undefined || wanted === role) return;
+  properties.warnings.push(
+    `${entry.where}: peerType is ${wanted}, but the server.N line of this server says ${role}, ` +
+      'which is what it will be',
+  );
+}
+
 /** This server's id: the flag, else the file `myid` in dataDir, else 1 for a standalone server. */
-function findSid(flag: string | undefined, dataDir: string, peers: readonly PeerConfig[]): number {
+function findSid(flag: string | undefined, dataDir: string, peers: readonly Peer[]): number {
   const file = path.join(dataDir, 'myid');
   let sid: number;
   if (flag !== undefined) sid = wholeNumber('--myid', flag, 1, SID_MAX);
@@ -316,6 +290,7 @@ export function loadConfig(argv: readonly string[]): ServerConfig {
     );
   }
   const self = peers.find((peer) => peer.sid === sid);
+  checkRole(properties, self);
   const ownPort = self?.clientAddress?.replace(/^.*:/, '');
   const defaultPort = ownPort === undefined ? DEFAULT_CLIENT_PORT : Number(ownPort);
   const clientPort = properties.number('clientPort', defaultPort, 1, PORT_MAX);

@@ -136,6 +136,7 @@ export class LoneServer implements Consensus {
       lastLogged: lastApplied,
       lastCommitted: lastApplied,
       syncedFollowers: 0,
+      syncedObservers: 0,
       voters: 1,
     };
   }

@@ -69,6 +69,7 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
     log: recovered.log,
     snapshots: recovered.snapshots,
     epochs: recovered.epochs,
+    ensemble: recovered.ensemble,
     snapshotZxid,
     recovered: recovered.records(snapshotZxid),
     committed: recovered.committed,

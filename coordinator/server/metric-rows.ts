@@ -46,8 +46,9 @@ export function monitorRows(facts: ServerFacts): MetricRow[] {
   const synced = status.syncedFollowers;
   return [
     ...rows,
-    gauge('learners', synced, 'servers that follow this leader'),
+    gauge('learners', synced + status.syncedObservers, 'servers that follow this leader'),
     gauge('synced_followers', synced, 'followers in step with this leader'),
+    gauge('synced_observers', status.syncedObservers, 'learners without a vote in step with it'),
   ];
 }
 

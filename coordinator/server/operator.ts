@@ -22,7 +22,7 @@ export function describeConfig(config: ServerConfig): string {
     ['electionAlg', 3],
     ['electionPort', self?.electionPort ?? 0],
     ['quorumPort', self?.peerPort ?? 0],
-    ['peerType', 0],
+    ['peerType', self?.observer === true ? 1 : 0],
     ['sslQuorum', String(config.securePeers !== undefined)],
     ['jute.maxbuffer', limits.frameBytesMax],
     ['maxCnxns', limits.connectionsMax],
@@ -39,10 +39,10 @@ export function describeConfig(config: ServerConfig): string {
     ['4lw.commands.whitelist', [...config.words].sort().join(',')],
     ['metricsProvider.httpPort', config.metrics?.port ?? -1],
   ];
-  const servers = peers.map(
-    ({ sid: id, host, peerPort, electionPort }) =>
-      `server.${id}=${host}:${peerPort}:${electionPort}:participant\n`,
-  );
+  const servers = peers.map(({ sid: id, host, peerPort, electionPort, observer }) => {
+    const role = observer === true ? 'observer' : 'participant';
+    return `server.${id}=${host}:${peerPort}:${electionPort}:${role}\n`;
+  });
   return `${rows.map(([key, value]) => `${key}=${value}\n`).join('')}membership: \n${servers.join('')}`;
 }
 

@@ -57,5 +57,6 @@ export interface OperatorView {
 
 /** leader, follower, observer or looking, as ZooKeeper's tools know them. */
 export function modeOf({ role }: ServerStatus): string {
-  return { leading: 'leader', following: 'follower', looking: 'looking' }[role];
+  const modes = { leading: 'leader', following: 'follower', observing: 'observer' } as const;
+  return role === 'looking' ? role : modes[role];
 }

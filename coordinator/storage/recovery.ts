@@ -5,6 +5,7 @@ import path from 'node:path';
 import type { TxnRecord } from '../txn.ts';
 import { epochOf, type Zxid, zxidHex } from '../zxid.ts';
 import { DurableMark } from './durable-mark.ts';
+import { EnsembleStore } from './ensemble-store.ts';
 import { EpochStore } from './epochs.ts';
 import { makeDirectory, removeInOrder, temporaryFiles } from './files.ts';
 import { lockDirectory } from './lock.ts';
@@ -33,6 +34,7 @@ export interface RecoveredStorage {
   log: TxnLog;
   snapshots: SnapshotStore;
   epochs: EpochStore;
+  ensemble: EnsembleStore;
   /** Logged records above a zxid not below the snapshot's, in order. */
   records(after: Zxid): Generator<TxnRecord>;
   /** Everything up to here is known to have been committed. */
@@ -66,6 +68,7 @@ function recoverLocked(
   const warnings: string[] = [];
   removeInOrder(dir, temporaryFiles(dir));
   const epochs = EpochStore.open(dir);
+  const ensemble = EnsembleStore.open(dir);
   const currentEpoch = (): number => epochs.current;
   const keep = options.snapRetainCount;
   const snapshots = new SnapshotStore(
@@ -104,6 +107,7 @@ function recoverLocked(
     log,
     snapshots,
     epochs,
+    ensemble,
     records: (after) => log.readAfter(after),
     committed: Math.max(recovered.committed, snapshot?.zxid ?? 0),
     warnings,

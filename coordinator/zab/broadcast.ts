@@ -5,11 +5,13 @@ import type { ClientRequest, Preparer, SessionTracker } from '../contract.ts';
 import { ErrorCode, Op } from '../protocol/codes.ts';
 import { atTurnEnd } from '../turn.ts';
 import { hashHex, sealTxn, type TxnBody, type TxnRecord } from '../txn.ts';
-import { COUNTER_MAX, epochOf, makeZxid, type Zxid } from '../zxid.ts';
-import { quorumOf, type TenureContext } from './context.ts';
+import { COUNTER_MAX, counterOf, epochOf, makeZxid, type Zxid } from '../zxid.ts';
+import type { TenureContext } from './context.ts';
 import { DEFAULT_REAP_LIMITS, describing, Reaper } from './housekeeping.ts';
 import type { LearnerHandle } from './leader.ts';
 import { encodeMessage, LEADER_MESSAGES } from './messages.ts';
+import { sendRecords } from './synchronise.ts';
+import { quorumSize } from './vote.ts';
 
 interface PendingSync {
   origin: number;
@@ -27,13 +29,16 @@ interface ConfirmationRound {
 
 export class Broadcast {
   readonly #context: TenureContext;
-  readonly #learners: () => Iterable<LearnerHandle>;
+  readonly #learners: ReadonlyMap<number, LearnerHandle>;
+  readonly #reconfigured: () => void;
   readonly #preparer: Preparer;
   readonly #sessions: SessionTracker;
   #epoch = 0;
   #counter = 0;
   #ownDurable: Zxid = 0;
   #committed: Zxid = 0;
+  /** Everything up to here was sent to those that log proposals. */
+  #proposedTo: Zxid = 0;
   #batch: TxnRecord[] = [];
   #batchScheduled = false;
   #pendingSyncs: PendingSync[] = [];
@@ -44,9 +49,15 @@ export class Broadcast {
   readonly #reaper: Reaper;
   #stopped = false;
 
-  constructor(context: TenureContext, learners: () => Iterable<LearnerHandle>) {
+  /** `reconfigured`: a change of the ensemble was committed after `start`. */
+  constructor(
+    context: TenureContext,
+    learners: ReadonlyMap<number, LearnerHandle>,
+    reconfigured: () => void,
+  ) {
     this.#context = context;
     this.#learners = learners;
+    this.#reconfigured = reconfigured;
     this.#preparer = context.makePreparer();
     this.#sessions = context.makeSessionTracker();
     const limits = context.config.reaping ?? DEFAULT_REAP_LIMITS;
@@ -66,11 +77,12 @@ export class Broadcast {
     const { recent, tree, nowMs } = this.#context;
     this.#epoch = epoch;
     this.#ownDurable = recent.last;
+    this.#proposedTo = recent.last;
     this.#commit(recent.last);
     const now = nowMs();
     for (const { id, timeoutMs } of tree.sessions()) this.#sessions.track(id, timeoutMs, now);
     this.#startRound();
-    const description = describing(this.#context.config.peers, this.#preparer);
+    const description = describing(this.#context.membership.current, this.#preparer);
     if (description !== undefined) this.#submitOwn(description);
   }
 
@@ -105,6 +117,7 @@ export class Broadcast {
 
   #propose(record: TxnRecord): void {
     this.#context.recent.add(record);
+    this.#context.membership.logged(record);
     this.#batch.push(record);
     if (this.#batchScheduled) return;
     this.#batchScheduled = true;
@@ -115,7 +128,7 @@ export class Broadcast {
   flushProposals(): void {
     this.#batchScheduled = false;
     if (this.#stopped || this.#batch.length === 0) return;
-    const { events, log } = this.#context;
+    const { events, log, recent } = this.#context;
     const batch = this.#batch;
     this.#batch = [];
     if (events.detailed) {
@@ -127,11 +140,24 @@ export class Broadcast {
     log.append(batch, this.#committed);
     const records = batch.map((record) => record.bytes);
     const frame = encodeMessage(LEADER_MESSAGES, { type: 'records', records });
-    for (const { phase, link } of this.#learners()) {
+    const from = this.#proposedTo;
+    this.#proposedTo = (batch.at(-1) as TxnRecord).txn.zxid;
+    for (const learner of this.#learners.values()) {
+      const { phase } = learner;
       if (phase === 'synchronising' || phase === 'newLeaderAcked' || phase === 'upToDate') {
-        link.sendEncoded(frame);
+        if (this.informs(learner)) continue;
+        // One that was only informed so far lacks what is under way, and its ack may now be needed.
+        if (learner.sentTo < from) sendRecords(learner, recent.after(learner.sentTo));
+        else learner.link.sendEncoded(frame);
+        learner.sentTo = this.#proposedTo;
       }
     }
+  }
+
+  /** Whether the learner is only told what is committed. */
+  informs({ sid, observer }: LearnerHandle): boolean {
+    const { membership } = this.#context;
+    return !membership.isVoter(sid) && (observer || membership.isObserver(sid));
   }
 
   /** Our own log is durable up to `zxid`. */
@@ -151,25 +177,70 @@ export class Broadcast {
   }
 
   #noteAck(from: number, zxid: Zxid): void {
-    const { events } = this.#context;
-    if (events.detailed) events.emit({ ev: 'ackReceived', from, zxid });
+    const { events, membership } = this.#context;
+    if (!events.detailed || !membership.isVoter(from)) return;
+    events.emit({ ev: 'ackReceived', from, zxid });
   }
 
-  /** Commits up to the largest zxid that a quorum has on disk (I-Z9). */
+  /** Commits what quorums have on disk (I-Z9): a change of the ensemble lets a further step follow. */
   #advance(): void {
-    const { config } = this.#context;
-    const durable = [this.#ownDurable];
-    for (const { acked } of this.#learners()) durable.push(acked);
-    const quorum = quorumOf(config);
-    if (durable.length < quorum) return;
+    const { membership } = this.#context;
+    for (;;) {
+      const zxid = this.#committable();
+      if (zxid <= this.#committed || epochOf(zxid) !== this.#epoch) return;
+      const before = membership.current;
+      const informing = this.#informing(zxid);
+      this.#commit(zxid);
+      const frame = encodeMessage(LEADER_MESSAGES, { type: 'commit', zxid });
+      for (const [learner, records] of informing) {
+        sendRecords(learner, records);
+        learner.sentTo = zxid;
+      }
+      for (const { phase, link } of this.#learners.values()) {
+        if (phase === 'upToDate') link.sendEncoded(frame);
+      }
+      if (membership.current === before) return;
+      this.#reconfigured();
+      if (this.#stopped) return;
+    }
+  }
+
+  /** What the learners lack that are told of commits alone; taken before old records are let go. */
+  #informing(zxid: Zxid): [LearnerHandle, TxnRecord[]][] {
+    const informing: [LearnerHandle, TxnRecord[]][] = [];
+    for (const learner of this.#learners.values()) {
+      const { phase, sentTo } = learner;
+      if (phase === 'info' || phase === 'epochAcked' || sentTo >= zxid) continue;
+      if (!this.informs(learner)) continue;
+      informing.push([learner, this.#context.recent.between(sentTo, zxid)]);
+    }
+    return informing;
+  }
+
+  /**
+   * The largest zxid that may be committed: a quorum has it, and from a change of the ensemble on a quorum
+   * of the servers after it, too.
+   */
+  #committable(): Zxid {
+    const { current, pending } = this.#context.membership;
+    const zxid = this.#durableAt(current.voters);
+    if (pending === undefined || zxid < pending.version) return zxid;
+    const after = this.#durableAt(pending.voters);
+    if (after >= pending.version) return Math.min(zxid, after);
+    return counterOf(pending.version) > 1 ? pending.version - 1 : 0;
+  }
+
+  /** The largest zxid that a quorum of these has on disk. */
+  #durableAt(voters: readonly number[]): Zxid {
+    const { sid: own } = this.#context.config;
+    const durable: Zxid[] = [];
+    for (const sid of voters) {
+      durable.push(sid === own ? this.#ownDurable : (this.#learners.get(sid)?.acked ?? 0));
+    }
+    const quorum = quorumSize(voters.length);
     durable.sort((a, b) => b - a);
     const zxid = durable[quorum - 1] as Zxid;
-    if (zxid <= this.#committed || epochOf(zxid) !== this.#epoch) return;
-    this.#commit(zxid);
-    const frame = encodeMessage(LEADER_MESSAGES, { type: 'commit', zxid });
-    for (const { phase, link } of this.#learners()) {
-      if (phase === 'upToDate') link.sendEncoded(frame);
-    }
+    return zxid;
   }
 
   #commit(zxid: Zxid): void {
@@ -202,7 +273,7 @@ export class Broadcast {
     const round = { number: this.#rounds, zxid: this.#committed, syncs };
     this.#round = { ...round, confirmedBy: new Set() };
     const frame = encodeMessage(LEADER_MESSAGES, { type: 'confirm', round: round.number });
-    for (const { phase, link } of this.#learners()) {
+    for (const { phase, link } of this.#learners.values()) {
       if (phase === 'upToDate') link.sendEncoded(frame);
     }
     this.confirmed(this.#context.config.sid, round.number);
@@ -219,7 +290,8 @@ export class Broadcast {
     const round = this.#round;
     if (round === undefined || round.number !== number) return;
     round.confirmedBy.add(from);
-    if (round.confirmedBy.size < quorumOf(this.#context.config)) return;
+    const { membership } = this.#context;
+    if (!membership.hasQuorum((sid) => round.confirmedBy.has(sid))) return;
     const { events } = this.#context;
     const { zxid, syncs } = round;
     events.emit({ ev: 'syncConfirmed', round: number, zxid, syncs: syncs.length });
@@ -235,8 +307,7 @@ export class Broadcast {
   }
 
   #linkOf(sid: number): LearnerHandle['link'] | undefined {
-    for (const learner of this.#learners()) if (learner.sid === sid) return learner.link;
-    return undefined;
+    return this.#learners.get(sid)?.link;
   }
 
   /** A client came back with a session at server `origin`. */

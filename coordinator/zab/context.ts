@@ -4,6 +4,7 @@ import type { EventSink, Front, Preparer, SessionTracker, StateMachine } from '.
 import type { TxnRecord } from '../txn.ts';
 import type { Zxid } from '../zxid.ts';
 import type { ReapLimits } from './housekeeping.ts';
+import type { Membership } from './membership.ts';
 import type { RecentLog } from './recent-log.ts';
 import type { PeerTransport } from './transport.ts';
 
@@ -45,16 +46,21 @@ export interface Peer {
   electionPort: number;
   /** Where its clients find it, `host:port`, if that is told. */
   clientAddress?: string;
+  /** It follows and never votes. */
+  observer?: true;
 }
 
 export interface ZabConfig {
   sid: number;
+  /** The servers that the configuration file names, this one among them. */
   peers: readonly Peer[];
   tickMs: number;
   /** Ticks to find, agree with and synchronise with a leader. */
   initLimit: number;
   /** Ticks of silence after which leader and learner let go of each other. */
   syncLimit: number;
+  /** Whether clients may change the ensemble (reconfigEnabled). */
+  reconfigEnabled?: boolean;
   /** How nodes are ended that no session owns; default ZooKeeper's. */
   reaping?: ReapLimits;
 }
@@ -68,6 +74,7 @@ export interface TenureContext {
   snapshots: DurableSnapshots;
   epochs: DurableEpochs;
   recent: RecentLog;
+  membership: Membership;
   /** Monotonic milliseconds. */
   nowMs(): number;
   /** Milliseconds since 1970. */
@@ -84,9 +91,4 @@ export interface TenureContext {
   leaderRefuted(): boolean;
   /** Ends this tenure; the replica looks for a leader again. Idempotent within a tenure. */
   leave(reason: string): void;
-}
-
-/** More than half of the voters. */
-export function quorumOf(config: ZabConfig): number {
-  return Math.floor(config.peers.length / 2) + 1;
 }

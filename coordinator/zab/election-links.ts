@@ -1,18 +1,16 @@
-// The network of elections: each server keeps one connection to every other voter on which it tells
+// The network of elections: each server keeps one connection to every other member on which it tells
 // its state, and listens for theirs. A link that falls silent is dropped and dialled anew, because a
 // connection that sat through a partition can take many seconds to wake up.
 import type net from 'node:net';
 import type { EventSink } from '../contract.ts';
 import type { Notification } from './election.ts';
 import { Link } from './link.ts';
-import { ELECTION_MESSAGES, PEER_PROTOCOL_VERSION, PEER_STATES } from './messages.ts';
+import { type EnsembleConfig, ensembleIfLater, SID_MAX } from './members.ts';
+import { ELECTION_MESSAGES, type Message, PEER_PROTOCOL_VERSION, PEER_STATES } from './messages.ts';
 import type { PeerTransport } from './transport.ts';
 
 type Messages = typeof ELECTION_MESSAGES;
 type ElectionLink = Link<Messages, Messages>;
-
-/** Largest number of a server; one may ask that has yet to become a member. */
-const SID_MAX = 255;
 
 /** Connections taken on the election port at a time. */
 const INCOMING_MAX = 512;
@@ -33,8 +31,38 @@ export interface ElectionLinksOptions {
   /** A link that hears nothing for this long is dead, ms; also the patience of a dial. */
   silenceMsMax: number;
   notification(): Notification;
-  onNotification(n: Notification): void;
+  /** The newest ensemble known to be committed; empty: that of the file. */
+  ensemble(): string;
+  onNotification(n: Notification, ensemble: EnsembleConfig | undefined): void;
   onReachabilityChanged(): void;
+}
+
+/** What is told just now. */
+function notificationOf(options: ElectionLinksOptions): Message<Messages> {
+  const { state, round, vote } = options.notification();
+  const { leader, epoch, zxid } = vote;
+  const ensemble = options.ensemble();
+  const index = PEER_STATES.indexOf(state);
+  return { type: 'notification', state: index, round, leader, epoch, zxid, ensemble };
+}
+
+/** Takes what server `sid` told; a string says what is wrong with it. */
+function take(
+  options: ElectionLinksOptions,
+  sid: number,
+  message: Extract<Message<Messages>, { type: 'notification' }>,
+): string | undefined {
+  const state = PEER_STATES[message.state];
+  if (state === undefined) return `unknown state ${message.state}`;
+  const { round, leader, epoch, zxid, ensemble } = message;
+  let told: EnsembleConfig | undefined;
+  try {
+    told = ensembleIfLater(ensemble);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  options.onNotification({ sid, state, round, vote: { leader, epoch, zxid } }, told);
+  return undefined;
 }
 
 /** A connection we dialled, on which we tell and are answered pings. */
@@ -70,6 +98,11 @@ class Outgoing {
       outgoing: ELECTION_MESSAGES,
       events,
       onMessage: (message) => {
+        if (message.type === 'notification') {
+          const wrong = take(this.#options, this.peer.sid, message);
+          if (wrong !== undefined) link.close(wrong);
+          return;
+        }
         if (message.type !== 'pong') return;
         this.#rearm();
         if (!this.#alive) {
@@ -104,16 +137,8 @@ class Outgoing {
   }
 
   tell(): void {
-    const n = this.#options.notification();
     if (this.#socket?.connecting !== false) return;
-    this.#link?.send({
-      type: 'notification',
-      state: PEER_STATES.indexOf(n.state),
-      round: n.round,
-      leader: n.vote.leader,
-      epoch: n.vote.epoch,
-      zxid: n.vote.zxid,
-    });
+    this.#link?.send(notificationOf(this.#options));
   }
 
   ping(): void {
@@ -137,6 +162,7 @@ export class ElectionLinks {
   readonly #incoming = new Set<ElectionLink>();
   readonly #incomingBySid = new Map<number, ElectionLink>();
   #server: net.Server | undefined;
+  #started = false;
   #pinger: NodeJS.Timeout | undefined;
 
   constructor(options: ElectionLinksOptions) {
@@ -155,10 +181,27 @@ export class ElectionLinks {
         resolve();
       });
     });
-    for (const peer of peers) this.#outgoing.set(peer.sid, new Outgoing(peer, this.#options));
+    this.#started = true;
+    this.setPeers(peers);
     this.#pinger = setInterval(() => {
       for (const out of this.#outgoing.values()) out.ping();
     }, silenceMsMax / 4);
+  }
+
+  /** From now on these are dialled, and no others. */
+  setPeers(peers: readonly ElectionPeer[]): void {
+    if (!this.#started) return;
+    const wanted = new Map(peers.map((peer) => [peer.sid, peer]));
+    for (const [sid, out] of this.#outgoing) {
+      const peer = wanted.get(sid);
+      if (peer?.host === out.peer.host && peer.port === out.peer.port) continue;
+      this.#outgoing.delete(sid);
+      out.stop();
+    }
+    for (const peer of peers) {
+      if (this.#outgoing.has(peer.sid)) continue;
+      this.#outgoing.set(peer.sid, new Outgoing(peer, this.#options));
+    }
   }
 
   #accept(socket: net.Socket): void {
@@ -189,10 +232,8 @@ export class ElectionLinks {
         } else if (message.type === 'ping') {
           link.send({ type: 'pong', number: message.number });
         } else if (message.type === 'notification' && sid !== undefined) {
-          const state = PEER_STATES[message.state];
-          if (state === undefined) return link.close(`unknown state ${message.state}`);
-          const { round, leader, epoch, zxid } = message;
-          this.#options.onNotification({ sid, state, round, vote: { leader, epoch, zxid } });
+          const wrong = take(this.#options, sid, message);
+          if (wrong !== undefined) link.close(wrong);
         }
       },
       onClose: () => {
@@ -208,18 +249,23 @@ export class ElectionLinks {
 
   broadcast(): void {
     for (const out of this.#outgoing.values()) out.tell();
+    for (const sid of this.#incomingBySid.keys()) if (!this.#outgoing.has(sid)) this.tell(sid);
   }
 
+  /** Also one that is no member is told, on the connection on which it asked. */
   tell(sid: number): void {
-    this.#outgoing.get(sid)?.tell();
+    const out = this.#outgoing.get(sid);
+    if (out !== undefined) out.tell();
+    else this.#incomingBySid.get(sid)?.send(notificationOf(this.#options));
   }
 
-  /** Voters that answer pings just now. */
+  /** Servers that answer pings just now. */
   reachable(): number[] {
     return [...this.#outgoing.values()].filter((out) => out.alive).map((out) => out.peer.sid);
   }
 
   stop(): void {
+    this.#started = false;
     clearInterval(this.#pinger);
     this.#server?.close();
     for (const out of this.#outgoing.values()) out.stop();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Election, type Notification } from './election.ts';
+import { isQuorum } from './membership.ts';
 import { beats, type Vote } from './vote.ts';
 
 /** Seeded random integers (mulberry32). */
@@ -37,7 +38,8 @@ class Ensemble {
     };
     const election = new Election({
       sid,
-      voters: this.#voters,
+      isVoter: (each) => this.#voters.includes(each),
+      hasQuorum: (has) => isQuorum(this.#voters, has),
       events: SILENT,
       finalizeWaitMs: 1,
       repeatMs: 60_000,

@@ -3,7 +3,10 @@
 // Source: FastLeaderElection of ZooKeeper 3.8; rule I-Z4.
 import type { EventSink } from '../contract.ts';
 import type { PeerState } from './messages.ts';
-import { beats, quorumSize, sameVote, type Vote } from './vote.ts';
+import { beats, sameVote, type Vote } from './vote.ts';
+
+/** What a server is for that may not be voted for. */
+const NOBODY: Vote = { leader: 0, epoch: -1, zxid: 0 };
 
 /** What a server tells the others about its state and its vote. */
 export interface Notification {
@@ -15,17 +18,19 @@ export interface Notification {
 
 export interface ElectionOptions {
   sid: number;
-  voters: readonly number[];
+  /** Whose votes count; the others only want to know whom to follow. */
+  isVoter(sid: number): boolean;
+  hasQuorum(has: (sid: number) => boolean): boolean;
   events: EventSink;
   /** How long a quorum waits for a better vote, ms. */
   finalizeWaitMs: number;
   /** How often the vote is told again while looking, ms. */
   repeatMs: number;
-  /** Tells every other voter. */
+  /** Tells every other server. */
   broadcast(): void;
-  /** Tells one voter. */
+  /** Tells one server. */
   tell(sid: number): void;
-  /** Voters that can be heard just now (without self): their votes are worth waiting for. */
+  /** Servers that can be heard just now (without self): their votes are worth waiting for. */
   reachable(): readonly number[];
   decided(vote: Vote, round: number): void;
 }
@@ -65,13 +70,19 @@ export class Election {
     return this.#refuted;
   }
 
+  get looking(): boolean {
+    return this.#looking;
+  }
+
   /** Begins a round with a vote for itself; `epoch` and `zxid` are its last durable ones. */
   look(epoch: number, zxid: number): void {
     this.stop();
     this.#looking = true;
     this.#state = 'looking';
-    this.#round += 1;
-    this.#own = { leader: this.#options.sid, epoch, zxid };
+    const { sid } = this.#options;
+    // Who has no vote has no rounds either, and goes along with those of the others.
+    this.#round = this.#votes ? this.#round + 1 : 0;
+    this.#own = this.#votes ? { leader: sid, epoch, zxid } : NOBODY;
     this.#received.clear();
     this.#settled.clear();
     this.#adopt(this.#own);
@@ -89,8 +100,13 @@ export class Election {
 
   /** Takes notice of another server's state and vote. */
   receive(n: Notification): void {
-    const { voters } = this.#options;
-    if (!voters.includes(n.sid) || !voters.includes(n.vote.leader)) return;
+    const { isVoter } = this.#options;
+    if (!isVoter(n.sid)) {
+      // It only asks. While nothing is settled it hears what everybody is told.
+      if (n.state === 'looking' && !this.#looking) this.#options.tell(n.sid);
+      return;
+    }
+    if (!isVoter(n.vote.leader)) return;
     if (!this.#looking) {
       if (n.state === 'looking') this.#options.tell(n.sid);
       if (this.#contradicts(n)) this.#refuted = true;
@@ -105,6 +121,10 @@ export class Election {
     if (this.#looking && this.#finalize !== undefined) this.#tryDecide();
   }
 
+  get #votes(): boolean {
+    return this.#options.isVoter(this.#options.sid);
+  }
+
   /** The server we follow says that it does not lead: it went on to another vote or round. */
   #contradicts(n: Notification): boolean {
     if (n.sid !== this.#vote.leader) return false;
@@ -115,14 +135,14 @@ export class Election {
   #adopt(vote: Vote): void {
     this.#vote = vote;
     this.#received.set(this.#options.sid, vote);
-    this.#options.events.emit({ ev: 'vote', round: this.#round, ...vote });
+    if (this.#votes) this.#options.events.emit({ ev: 'vote', round: this.#round, ...vote });
     this.#options.broadcast();
   }
 
   #hearLooking(n: Notification): void {
     this.#settled.delete(n.sid);
     if (n.round < this.#round) {
-      this.#options.tell(n.sid);
+      if (this.#votes) this.#options.tell(n.sid);
       return;
     }
     if (n.round > this.#round) {
@@ -140,13 +160,15 @@ export class Election {
   #tryDecide(): void {
     clearTimeout(this.#finalize);
     this.#finalize = undefined;
-    const { voters, finalizeWaitMs } = this.#options;
-    let agreeing = 0;
-    for (const vote of this.#received.values()) if (sameVote(vote, this.#vote)) agreeing += 1;
-    if (agreeing < quorumSize(voters.length)) return;
+    const { isVoter, hasQuorum, finalizeWaitMs } = this.#options;
+    const agrees = (sid: number): boolean => {
+      const vote = this.#received.get(sid);
+      return vote !== undefined && sameVote(vote, this.#vote);
+    };
+    if (!hasQuorum(agrees)) return;
     const outstanding = this.#options
       .reachable()
-      .filter((sid) => !this.#received.has(sid) && !this.#settled.has(sid));
+      .filter((sid) => isVoter(sid) && !this.#received.has(sid) && !this.#settled.has(sid));
     if (outstanding.length === 0) {
       this.#decide(this.#vote);
       return;
@@ -166,9 +188,7 @@ export class Election {
     // Out of our round: a quorum must follow that leader, and it must say itself that it leads.
     const { leader } = n.vote;
     if (leader === this.#options.sid || this.#settled.get(leader)?.state !== 'leading') return;
-    let supporters = 0;
-    for (const other of this.#settled.values()) if (other.vote.leader === leader) supporters += 1;
-    if (supporters < quorumSize(this.#options.voters.length)) return;
+    if (!this.#options.hasQuorum((sid) => this.#settled.get(sid)?.vote.leader === leader)) return;
     this.#round = n.round;
     this.#decide(n.vote);
   }

@@ -5,7 +5,8 @@ import { CreateRequest, CreateTtlRequest, DeleteRequest, OPEN_ACL } from '../pro
 import { DataTree } from '../tree/data-tree.ts';
 import { CreateSessionRequest, TxnPreparer } from '../tree/preparer.ts';
 import { ask, SoloLeader } from '../tree/testing.ts';
-import { describeEnsemble, describing, Reaper } from './housekeeping.ts';
+import { describing, Reaper } from './housekeeping.ts';
+import { describeEnsemble, ensembleOf } from './members.ts';
 import { TestEnsemble, type TestServer, until } from './testing.ts';
 
 const peers = [
@@ -24,11 +25,12 @@ describe('the description of an ensemble', () => {
 
   it('is written where it differs, and never by a server alone', () => {
     const leader = new SoloLeader();
-    const request = describing(peers, leader.preparer);
+    const request = describing(ensembleOf(peers, 0), leader.preparer);
     expect(request?.op).toBe(Op.reconfig);
-    expect(describing(peers.slice(0, 1), leader.preparer)).toBeUndefined();
+    expect(describing(ensembleOf(peers.slice(0, 1), 0), leader.preparer)).toBeUndefined();
     expect(leader.run(ask.configure(describeEnsemble(peers, 0))).err).toBe(0);
-    expect(describing(peers, leader.preparer)).toBeUndefined();
+    expect(describing(ensembleOf(peers, 0), leader.preparer)).toBeUndefined();
+    expect(describing(ensembleOf(peers.slice(1), 7), leader.preparer)).toBeUndefined();
     expect(leader.tree.exists('/zookeeper/config')).toMatchObject({ stat: { version: -1 } });
     expect(leader.run(ask.setData('/zookeeper/config', 'x'), leader.open()).err).toBeLessThan(0);
   });

@@ -1,10 +1,10 @@
 // What a leader changes of its own accord, through the log as everybody else: it deletes containers and
-// nodes whose time is over, and writes down which servers the ensemble has. Source: ContainerManager and
-// QuorumMaj.toString of ZooKeeper 3.8.
+// nodes whose time is over, and writes down which servers the ensemble has. Source: ContainerManager of
+// ZooKeeper 3.8.
 import type { ClientRequest, Preparer } from '../contract.ts';
 import { Op } from '../protocol/codes.ts';
 import { encodeBody, text } from '../protocol/jute.ts';
-import type { Peer } from './context.ts';
+import { describeEnsemble, type EnsembleConfig } from './members.ts';
 
 export interface ReapLimits {
   /** How often to look, ms (znode.container.checkIntervalMs). */
@@ -50,20 +50,16 @@ export class Reaper {
   }
 }
 
-/** The servers as `/zookeeper/config` tells them. `version` is the zxid that made them so; 0: a file. */
-export function describeEnsemble(peers: readonly Peer[], version: number): string {
-  const bracketed = (host: string) => (host.includes(':') ? `[${host}]` : host);
-  const lines = peers.map(({ sid, host, peerPort, electionPort, clientAddress }) => {
-    const client = clientAddress === undefined ? '' : `;${clientAddress}`;
-    return `server.${sid}=${bracketed(host)}:${peerPort}:${electionPort}:participant${client}\n`;
-  });
-  return `${lines.join('')}version=${version.toString(16)}`;
-}
-
-/** Writes down the ensemble where what is written differs; a server alone writes nothing. */
-export function describing(peers: readonly Peer[], preparer: Preparer): OwnRequest | undefined {
-  if (peers.length < 2) return undefined;
-  const wanted = describeEnsemble(peers, 0);
+/**
+ * Writes down the ensemble of the configuration files where what is written differs; a server alone
+ * writes nothing, and an ensemble that was changed through the log is written down already.
+ */
+export function describing(
+  { members, version }: EnsembleConfig,
+  preparer: Preparer,
+): OwnRequest | undefined {
+  if (members.length < 2 || version > 0) return undefined;
+  const wanted = describeEnsemble(members, 0);
   if (preparer.configuration() === wanted) return undefined;
   return { op: Op.reconfig, body: encodeBody(text, wanted) };
 }

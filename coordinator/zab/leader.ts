@@ -6,8 +6,9 @@ import type { ClientRequest } from '../contract.ts';
 import type { Zxid } from '../zxid.ts';
 import { EPOCH_MAX } from '../zxid.ts';
 import { Broadcast } from './broadcast.ts';
-import { quorumOf, type TenureContext } from './context.ts';
+import type { TenureContext } from './context.ts';
 import { Link } from './link.ts';
+import { SID_MAX } from './members.ts';
 import {
   LEADER_MESSAGES,
   LEARNER_MESSAGES,
@@ -29,6 +30,12 @@ export interface LearnerHandle {
   lastZxid: Zxid;
   /** Everything up to here is durable there. */
   acked: Zxid;
+  /** Last zxid of the records sent to it. */
+  sentTo: Zxid;
+  /** It asked for committed transactions alone. */
+  observer: boolean;
+  /** It was told our epoch. */
+  greeted: boolean;
   heardMs: number;
 }
 
@@ -53,7 +60,7 @@ export class Leader {
   constructor(context: TenureContext) {
     this.#context = context;
     const { config, epochs } = context;
-    this.#broadcast = new Broadcast(context, () => this.#learners.values());
+    this.#broadcast = new Broadcast(context, this.#learners, () => this.#reconfigured());
     this.#deadline = setTimeout(
       () => context.leave('no quorum followed within initLimit'),
       config.tickMs * config.initLimit,
@@ -76,11 +83,18 @@ export class Leader {
     return this.#phase === 'established';
   }
 
-  get syncedFollowers(): number {
+  /** Learners in step with us: those that vote, and the others. */
+  synced(voting: boolean): number {
     let count = 0;
-    for (const { phase } of this.#learners.values()) if (phase === 'upToDate') count += 1;
+    for (const { sid, phase } of this.#learners.values()) {
+      if (phase === 'upToDate' && this.#isVoter(sid) === voting) count += 1;
+    }
     return count;
   }
+
+  /** Whether the server, ourselves included, is in step with us. */
+  readonly #inStep = (sid: number): boolean =>
+    sid === this.#context.config.sid || this.#learners.get(sid)?.phase === 'upToDate';
 
   /** Ends the tenure without telling the replica. */
   stop(reason: string): void {
@@ -97,7 +111,14 @@ export class Leader {
   }
 
   #isVoter(sid: number): boolean {
-    return this.#context.config.peers.some((peer) => peer.sid === sid);
+    return this.#context.membership.isVoter(sid);
+  }
+
+  /** Whether the server may follow: a member, or where members can change, one that may become one. */
+  #mayFollow(sid: number): boolean {
+    const { config, membership } = this.#context;
+    if (sid === config.sid || sid < 1 || sid > SID_MAX) return false;
+    return config.reconfigEnabled === true || membership.peers.some((peer) => peer.sid === sid);
   }
 
   /** Takes a connection that came in on the peer port. */
@@ -138,27 +159,39 @@ export class Leader {
       link.close(`expected followerInfo first, got ${message.type}`);
       return undefined;
     }
-    const { sid, version, acceptedEpoch } = message;
-    if (version !== PEER_PROTOCOL_VERSION || !this.#isVoter(sid)) {
+    const { sid, version, acceptedEpoch, observer } = message;
+    if (version !== PEER_PROTOCOL_VERSION || !this.#mayFollow(sid)) {
       link.close(`server ${sid} with protocol ${version} is not of this ensemble`);
       return undefined;
     }
     this.#anonymous.delete(link);
     const heardMs = this.#context.nowMs();
-    const learner: LearnerHandle = { sid, link, phase: 'info', lastZxid: 0, acked: 0, heardMs };
+    const begun = { phase: 'info', lastZxid: 0, acked: 0, sentTo: 0, greeted: false } as const;
+    const learner: LearnerHandle = { sid, link, observer, heardMs, ...begun };
     const earlier = this.#learners.get(sid);
     this.#learners.set(sid, learner);
     earlier?.link.abort('replaced by a newer connection');
-    if (this.#epoch === 0) {
+    if (this.#epoch !== 0 && acceptedEpoch > this.#epoch) {
+      // It can never follow this epoch; only a later one brings all voters together.
+      const reason = `server ${sid} accepted epoch ${acceptedEpoch}, ours is ${this.#epoch}`;
+      if (this.#isVoter(sid)) this.#leave(reason);
+      else link.close(reason);
+    } else if (this.#epoch === 0 && this.#isVoter(sid)) {
       this.#acceptedEpochs.set(sid, acceptedEpoch);
       this.#tryNewEpoch();
-    } else if (acceptedEpoch > this.#epoch) {
-      // It can never follow this epoch; only a later one brings everybody together.
-      this.#leave(`server ${sid} accepted epoch ${acceptedEpoch}, ours is ${this.#epoch}`);
-    } else {
-      link.send({ type: 'leaderInfo', epoch: this.#epoch });
-    }
+    } else this.#greet(learner);
     return learner;
+  }
+
+  /**
+   * Tells the learner our epoch, once there is one. Who has no vote learns only of an epoch that a quorum
+   * accepted: of another one it would be the only witness, and no later leader would pass it by.
+   */
+  #greet(learner: LearnerHandle): void {
+    const due = this.#isVoter(learner.sid) ? this.#epoch !== 0 : this.established;
+    if (!due || learner.greeted) return;
+    learner.greeted = true;
+    learner.link.send({ type: 'leaderInfo', epoch: this.#epoch });
   }
 
   #lost(learner: LearnerHandle, reason: string): void {
@@ -171,16 +204,23 @@ export class Leader {
   /** I-Z16: an established leader without a quorum of learners that serve steps down at once. */
   #checkQuorum(why: string): void {
     if (this.#phase !== 'established') return;
-    if (1 + this.syncedFollowers < quorumOf(this.#context.config)) {
+    if (!this.#context.membership.hasQuorum(this.#inStep)) {
       this.#leave(`no quorum: ${why}`);
     }
   }
 
+  /** A change of the ensemble is committed and acts. */
+  #reconfigured(): void {
+    if (this.#stopped) return;
+    if (!this.#isVoter(this.#context.config.sid)) this.#leave('no longer a voter of the ensemble');
+    else this.#checkQuorum('too few of its voters are in step');
+  }
+
   /** Phase 1: a quorum has said which epochs it accepted; ours is one above them all (I-Z3). */
   #tryNewEpoch(): void {
-    const { config, epochs, events } = this.#context;
+    const { config, epochs, events, membership } = this.#context;
     if (this.#phase !== 'discovery' || this.#epoch !== 0) return;
-    if (this.#acceptedEpochs.size < quorumOf(config)) return;
+    if (!membership.hasQuorum((sid) => this.#acceptedEpochs.has(sid))) return;
     const epoch = 1 + Math.max(...this.#acceptedEpochs.values());
     if (epoch > EPOCH_MAX) throw new Error(`epoch ${epoch} is past the largest, ${EPOCH_MAX}`);
     this.#epoch = epoch;
@@ -188,12 +228,12 @@ export class Leader {
     events.emit({ ev: 'newEpoch', epoch, acceptedEpochs });
     epochs.setAccepted(epoch);
     events.emit({ ev: 'acceptedEpoch', epoch });
-    for (const { link } of this.#learners.values()) link.send({ type: 'leaderInfo', epoch });
+    for (const learner of this.#learners.values()) this.#greet(learner);
     this.#countEpochAck(config.sid, epochs.current, this.#context.log.lastLogged);
   }
 
   #countEpochAck(from: number, currentEpoch: number, zxid: Zxid): void {
-    const { config, epochs, events, log } = this.#context;
+    const { config, epochs, events, log, membership } = this.#context;
     if (this.#phase !== 'discovery') return;
     events.emit({ ev: 'ackEpochCounted', from, epoch: this.#epoch, currentEpoch, zxid });
     const newer =
@@ -203,7 +243,7 @@ export class Leader {
       return;
     }
     this.#epochAcks.add(from);
-    if (this.#epochAcks.size < quorumOf(config)) return;
+    if (!membership.hasQuorum((sid) => this.#epochAcks.has(sid))) return;
     this.#phase = 'synchronisation';
     epochs.setCurrent(this.#epoch);
     events.emit({ ev: 'currentEpoch', epoch: this.#epoch });
@@ -217,15 +257,18 @@ export class Leader {
   #synchronise(learner: LearnerHandle): void {
     this.#broadcast.flushProposals();
     learner.phase = 'synchronising';
-    synchronise(this.#context, learner, this.#epoch);
+    const { recent } = this.#context;
+    const to = this.#broadcast.informs(learner) ? this.#broadcast.committed : recent.last;
+    synchronise(this.#context, learner, this.#epoch, to);
   }
 
   #countNewLeaderAck(from: number, zxid: Zxid): void {
-    const { config, events } = this.#context;
+    const { membership, events } = this.#context;
+    if (!this.#isVoter(from)) return;
     events.emit({ ev: 'newLeaderAcked', from, epoch: this.#epoch, zxid });
     this.#newLeaderAcks.add(from);
     if (this.#phase !== 'synchronisation') return;
-    if (this.#newLeaderAcks.size >= quorumOf(config)) this.#establish();
+    if (membership.hasQuorum((sid) => this.#newLeaderAcks.has(sid))) this.#establish();
   }
 
   /** Phase 3 begins: our whole log is committed by the quorum that has it. */
@@ -240,8 +283,11 @@ export class Leader {
       if (learner.phase === 'newLeaderAcked') this.#upToDate(learner);
     }
     // Some that acknowledged may be gone again: their acks count for the log, not for the quorum.
-    this.#checkQuorum('too few that acknowledged are still there');
-    if (!this.#stopped) front.serve();
+    // And a change of the ensemble that was under way is done with.
+    this.#reconfigured();
+    if (this.#stopped) return;
+    front.serve();
+    for (const learner of this.#learners.values()) this.#greet(learner);
   }
 
   #upToDate(learner: LearnerHandle): void {
@@ -299,7 +345,7 @@ export class Leader {
     }
     learner.phase = 'epochAcked';
     learner.lastZxid = zxid;
-    if (counting) this.#countEpochAck(learner.sid, current, zxid);
+    if (counting && this.#isVoter(learner.sid)) this.#countEpochAck(learner.sid, current, zxid);
     if (this.#stopped) return;
     if (this.#phase !== 'discovery' && learner.phase === 'epochAcked') this.#synchronise(learner);
   }

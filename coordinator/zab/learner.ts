@@ -71,7 +71,7 @@ export class Learner {
   }
 
   #dial(): void {
-    const { config, events, epochs, transport } = this.#context;
+    const { config, events, epochs, membership, transport } = this.#context;
     let dialled = false;
     const socket = transport.dial({ host: this.#leader.host, port: this.#leader.peerPort });
     const link: LearnerLink = new Link({
@@ -87,7 +87,9 @@ export class Learner {
       dialled = true;
       const acceptedEpoch = epochs.accepted;
       const version = PEER_PROTOCOL_VERSION;
-      link.send({ type: 'followerInfo', sid: config.sid, version, acceptedEpoch });
+      const { sid } = config;
+      const observer = membership.isObserver(sid);
+      link.send({ type: 'followerInfo', sid, version, acceptedEpoch, observer });
     });
     // A dial into a cut hangs for as long as the kernel likes; try anew instead.
     this.#redial = setTimeout(() => {
@@ -185,7 +187,7 @@ export class Learner {
   }
 
   #truncate(to: Zxid, hash: number): void {
-    const { recent, log, snapshots, tree, events } = this.#context;
+    const { recent, log, snapshots, tree, events, membership } = this.#context;
     if (tree.lastApplied > to) {
       throw new Error(
         `leader ${this.#leader.sid} asks to drop everything above ${zxidHex(to)}, but up to ` +
@@ -204,6 +206,7 @@ export class Learner {
     log.truncate(to);
     snapshots.deleteAbove(to);
     recent.truncate(to);
+    membership.truncated(to);
     events.emit({ ev: 'trunc', to });
   }
 
@@ -211,7 +214,7 @@ export class Learner {
     const snapshot = this.#snapshot;
     if (snapshot === undefined) return;
     this.#snapshot = undefined;
-    const { snapshots, log, tree, recent, events } = this.#context;
+    const { snapshots, log, tree, recent, events, membership } = this.#context;
     const { zxid, chunks, digest } = snapshot;
     snapshots.installSync(zxid, chunks, digest);
     events.emit({ ev: 'snapSaved', zxid, digest });
@@ -219,16 +222,18 @@ export class Learner {
     snapshots.deleteAbove(zxid);
     tree.load(chunks);
     recent.reset(zxid);
+    membership.replaced(tree.configuration());
     events.emit({ ev: 'snapLoaded', zxid, digest: tree.digest() });
   }
 
   #log(encoded: readonly Buffer[]): void {
     if (encoded.length === 0) return;
-    const { recent, log, tree, events } = this.#context;
+    const { recent, log, tree, events, membership } = this.#context;
     const records: TxnRecord[] = [];
     for (const bytes of encoded) {
       const record = openTxn(Buffer.from(bytes));
       recent.add(record);
+      membership.logged(record);
       records.push(record);
     }
     if (events.detailed) {

@@ -37,6 +37,8 @@ const Notification = record({
   leader: int,
   zxid: long,
   epoch: int,
+  /** The newest ensemble that the sender knows to be committed; empty: that of its file. */
+  ensemble: text,
 });
 
 export const ELECTION_MESSAGES = {
@@ -46,7 +48,8 @@ export const ELECTION_MESSAGES = {
   pong: record({ number: long }),
 };
 
-const FollowerInfo = record({ sid: int, version: int, acceptedEpoch: int });
+/** `observer`: it wants committed transactions alone. */
+const FollowerInfo = record({ sid: int, version: int, acceptedEpoch: int, observer: bool });
 /** `counting` is false when the learner had accepted this epoch before. */
 const AckEpoch = record({ counting: bool, currentEpoch: int, zxid: long });
 const ForwardedRequest = record({
@@ -97,7 +100,7 @@ export const LEADER_MESSAGES = {
 };
 
 /** Version of the talk between servers; peers of another one are refused. */
-export const PEER_PROTOCOL_VERSION = 2;
+export const PEER_PROTOCOL_VERSION = 3;
 
 // biome-ignore lint/suspicious/noExplicitAny: a catalogue holds codecs of any type, narrowed by name.
 export type Catalogue = Record<string, Codec<any>>;

@@ -68,6 +68,15 @@ export class RecentLog {
     return this.#records.slice(this.#indexAfter(zxid));
   }
 
+  /** The records above `zxid` and at most `to`, in order. */
+  between(zxid: Zxid, to: Zxid): TxnRecord[] {
+    if (to >= this.last) return this.after(zxid);
+    if (zxid < this.#floor) {
+      throw new Error(`expected at least ${zxidHex(this.#floor)}, got ${zxidHex(zxid)}`);
+    }
+    return this.#records.slice(this.#indexAfter(zxid), this.#indexAfter(to));
+  }
+
   /** The largest zxid of ours that is at most `zxid`; undefined when that lies below the floor. */
   atMost(zxid: Zxid): Zxid | undefined {
     const index = this.#indexAfter(zxid);

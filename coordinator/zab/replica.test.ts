@@ -164,4 +164,67 @@ describe('replica', () => {
       expect(leader.tree.digest()).toBe(digest);
     }
   });
+
+  it('has observers follow and serve, and never asks for their word', async () => {
+    const limits = { snapCount: 40, recentRecordsMax: 10 };
+    ensemble = await TestEnsemble.create(3, limits, 2);
+    const leader = await startAll([1, 2, 3, 4, 5]);
+    expect(leader.sid).toBeLessThan(4);
+    const observer = ensemble.servers.get(4) as TestServer;
+    expect(observer.replica.status()).toMatchObject({ role: 'observing', voters: 3 });
+    expect(leader.replica.status()).toMatchObject({ syncedFollowers: 2, syncedObservers: 2 });
+    const session = await openSession(observer);
+    const made = await ensemble.submit(observer, Op.create, create('/a'), session);
+    expect(made.result).toMatchObject({ err: 0, path: '/a' });
+    observer.replica.sync(901, session);
+    await until('synced', () => observer.front.syncs.has(901));
+    expect(observer.front.syncs.get(901)).toBeGreaterThanOrEqual(made.zxid);
+    await ensemble.stop(5);
+    for (let i = 0; i < 60; i++) {
+      await ensemble.submit(leader, Op.setData, setData('/a', `${i}`), session);
+    }
+    await ensemble.start(5);
+    await ensemble.settled();
+    await equalState();
+    // Two of three are a quorum, whatever the observers do; with them alone nobody may lead.
+    const others = [1, 2, 3].filter((sid) => sid !== leader.sid);
+    await ensemble.stop(leader.sid);
+    const second = await ensemble.settled();
+    const write = await ensemble.submit(observer, Op.setData, setData('/a', 'end'), session);
+    expect(write.result.err).toBe(0);
+    await equalState();
+    const events = [4, 5].flatMap((sid) => ensemble.servers.get(sid)?.events ?? []);
+    expect(events.filter(({ ev }) => ev === 'vote' || ev === 'newEpoch')).toEqual([]);
+    for (const { ev, from } of [...leader.events, ...second.events]) {
+      const counted = ['ackReceived', 'ackEpochCounted', 'newLeaderAcked'].includes(ev as string);
+      if (counted) expect(from).toBeLessThan(4);
+    }
+    await ensemble.stop(second.sid);
+    await until('nobody serves', () =>
+      [...ensemble.servers.values()].every((s) => !s.front.serving),
+    );
+    const last = others.find((sid) => sid !== second.sid) as number;
+    expect(ensemble.servers.get(last)?.replica.status().role).toBe('looking');
+  });
+
+  it('tells observers nothing that is not committed', async () => {
+    ensemble = await TestEnsemble.create(3, undefined, 1);
+    const leader = await startAll([1, 2, 3, 4]);
+    const observer = ensemble.servers.get(4) as TestServer;
+    const session = await openSession(leader);
+    const { zxid } = await ensemble.submit(leader, Op.create, create('/a'), session);
+    await equalState();
+    const others = [1, 2, 3].filter((sid) => sid !== leader.sid);
+    const stopped: Promise<void>[] = [];
+    ensemble.onEvent = (_, event) => {
+      if (event.ev !== 'propose') return;
+      for (const sid of others) stopped.push(ensemble.stop(sid));
+    };
+    ensemble.submitOnly(leader, Op.setData, setData('/a', 'for nobody'), session);
+    await until('nobody serves', () => !leader.front.serving && !observer.front.serving);
+    await Promise.all(stopped);
+    expect(leader.events.filter(({ ev }) => ev === 'append').at(-1)?.zxid).toBe(zxid + 1);
+    const logged = observer.events.filter(({ ev }) => ev === 'append').at(-1);
+    expect(logged?.zxid).toBe(zxid);
+  });
 });

@@ -17,13 +17,16 @@ import type {
   DurableEpochs,
   DurableLog,
   DurableSnapshots,
+  Peer,
   TenureContext,
   ZabConfig,
 } from './context.ts';
 import { Election } from './election.ts';
-import { ElectionLinks } from './election-links.ts';
+import { ElectionLinks, type ElectionPeer } from './election-links.ts';
 import { Leader } from './leader.ts';
 import { Learner } from './learner.ts';
+import { describeEnsemble, type EnsembleConfig, ensembleIfLater, ensembleIn } from './members.ts';
+import { Membership } from './membership.ts';
 import { RecentLog } from './recent-log.ts';
 import { type PeerTransport, PLAIN_TRANSPORT } from './transport.ts';
 import type { Vote } from './vote.ts';
@@ -37,6 +40,8 @@ export interface ReplicaOptions {
   log: DurableLog;
   snapshots: DurableSnapshots;
   epochs: DurableEpochs;
+  /** The newest ensemble known to be committed, as text; empty: that of the file. */
+  ensemble: { readonly text: string; keep(text: string): void };
   /** zxid of the snapshot the tree was loaded from, 0 if none. */
   snapshotZxid: Zxid;
   /** Logged records after that snapshot, in order. */
@@ -67,6 +72,7 @@ export class Replica implements Consensus {
   readonly #options: ReplicaOptions;
   readonly #transport: PeerTransport;
   readonly #recent: RecentLog;
+  readonly #membership: Membership;
   readonly #election: Election;
   readonly #links: ElectionLinks;
   #front: Front | undefined;
@@ -88,16 +94,22 @@ export class Replica implements Consensus {
       bytesMax: options.recentBytesMax,
     });
     this.#recent.reset(options.snapshotZxid);
+    const { ensemble } = options;
+    const keep = (text: string): void => ensemble.keep(text);
+    this.#membership = new Membership({ peers: config.peers, kept: ensemble.text, keep });
+    this.#membership.committed(ensembleIfLater(tree.configuration()));
     for (const record of recovered) {
       this.#recent.add(record);
+      this.#membership.logged(record);
       if (record.txn.zxid <= options.committed) tree.apply(record);
     }
+    this.#membership.committed(ensembleIfLater(tree.configuration()));
     this.#durable = this.#recent.last;
-    const others = config.peers.filter((peer) => peer.sid !== config.sid);
-    const self = config.peers.find((peer) => peer.sid === config.sid);
+    const membership = this.#membership;
     this.#election = new Election({
       sid: config.sid,
-      voters: config.peers.map((peer) => peer.sid),
+      isVoter: (sid) => membership.isVoter(sid),
+      hasQuorum: (has) => membership.hasQuorum(has),
       events,
       finalizeWaitMs: FINALIZE_WAIT_MS,
       repeatMs: config.tickMs * 2,
@@ -108,16 +120,26 @@ export class Replica implements Consensus {
     });
     this.#links = new ElectionLinks({
       sid: config.sid,
-      peers: others.map(({ sid, host, electionPort }) => ({ sid, host, port: electionPort })),
-      port: self?.electionPort ?? 0,
+      peers: this.#electionPeers(),
+      port: this.#self?.electionPort ?? 0,
       host: options.host,
       events,
       transport: this.#transport,
       silenceMsMax: Math.max(config.tickMs * 4, 400),
       notification: () => this.#election.notification,
-      onNotification: (n) => this.#guard(() => this.#election.receive(n)),
+      ensemble: () => {
+        const { members, version } = membership.current;
+        return version === 0 ? '' : describeEnsemble(members, version);
+      },
+      onNotification: (n, ensemble) => {
+        this.#guard(() => {
+          this.#hearOf(n.sid, ensemble);
+          this.#election.receive(n);
+        });
+      },
       onReachabilityChanged: () => this.#guard(() => this.#election.reachabilityChanged()),
     });
+    membership.onChange = () => this.#membershipChanged();
     options.log.onDurable = (zxid) => this.#guard(() => this.#onDurable(zxid));
     options.log.onFailure = (error) => options.fatal(error);
   }
@@ -125,11 +147,11 @@ export class Replica implements Consensus {
   /** Listens for peers and looks for a leader. `front` is told when clients may be served. */
   async start(front: Front): Promise<void> {
     this.#front = front;
-    const { config, host, events, tree, epochs, log } = this.#options;
+    const { host, events, tree, epochs, log } = this.#options;
     events.emit({
       ev: 'start',
       sid: this.sid,
-      voters: config.peers.map((peer) => peer.sid),
+      voters: this.#membership.current.voters,
       acceptedEpoch: epochs.accepted,
       currentEpoch: epochs.current,
       lastLogged: log.lastLogged,
@@ -137,8 +159,8 @@ export class Replica implements Consensus {
       digest: tree.digest(),
       level: events.detailed ? 'all' : 'state',
     });
-    if (config.peers.length > 1) {
-      const port = config.peers.find((peer) => peer.sid === this.sid)?.peerPort ?? 0;
+    if (this.#mayHavePeers) {
+      const port = this.#self?.peerPort ?? 0;
       const server = this.#transport.listener((socket) => this.#acceptPeer(socket));
       this.#peerServer = server;
       await new Promise<void>((resolve, reject) => {
@@ -160,6 +182,43 @@ export class Replica implements Consensus {
     this.#links.stop();
     this.#peerServer?.close();
     await this.#options.log.close();
+  }
+
+  /** How the others find this server. */
+  get #self(): Peer | undefined {
+    const own = ({ sid }: Peer): boolean => sid === this.sid;
+    return this.#membership.peers.find(own) ?? this.#options.config.peers.find(own);
+  }
+
+  /** A server alone has peers only where it may be given some. */
+  get #mayHavePeers(): boolean {
+    const alone = this.#membership.peers.length < 2;
+    return !alone || (this.#options.config.reconfigEnabled === true && this.#self?.peerPort !== 0);
+  }
+
+  #electionPeers(): ElectionPeer[] {
+    const others = this.#membership.peers.filter(({ sid }) => sid !== this.sid);
+    return others.map(({ sid, host, electionPort }) => ({ sid, host, port: electionPort }));
+  }
+
+  #membershipChanged(): void {
+    const { current, pending } = this.#membership;
+    this.#options.events.emit({
+      ev: 'ensemble',
+      version: current.version,
+      voters: current.voters,
+      ...(pending === undefined ? {} : { pending: pending.version, nextVoters: pending.voters }),
+    });
+    this.#links.setPeers(this.#electionPeers());
+  }
+
+  /** While it looks for a leader, a server that was away learns of the ensemble there is now. */
+  #hearOf(from: number, ensemble: EnsembleConfig | undefined): void {
+    if (!this.#election.looking || ensemble === undefined) return;
+    if (!this.#membership.peers.some(({ sid }) => sid === from)) return;
+    if (!this.#membership.committed(ensemble)) return;
+    const { epochs, log } = this.#options;
+    this.#election.look(epochs.current, log.lastLogged);
   }
 
   /** A broken invariant ends the process: going on could lose what was promised. */
@@ -196,6 +255,7 @@ export class Replica implements Consensus {
           if (this.#tenure !== undefined) return;
           // What a leader had ordered but not yet handed to its log was promised to nobody.
           this.#recent.truncate(log.lastLogged);
+          this.#membership.truncated(log.lastLogged);
           this.#election.look(epochs.current, log.lastLogged);
         }),
       (error: Error) => fatal(error),
@@ -203,9 +263,9 @@ export class Replica implements Consensus {
   }
 
   #decided(vote: Vote): void {
-    const { events, config } = this.#options;
-    const peer = config.peers.find((each) => each.sid === vote.leader);
-    if (peer === undefined) throw new Error(`elected server ${vote.leader} is not configured`);
+    const { events } = this.#options;
+    const peer = this.#membership.peers.find((each) => each.sid === vote.leader);
+    if (peer === undefined) throw new Error(`elected server ${vote.leader} is no member`);
     this.#leaderSid = vote.leader;
     const role = vote.leader === this.sid ? 'leading' : 'following';
     events.emit({ ev: 'role', role, leader: vote.leader });
@@ -241,6 +301,7 @@ export class Replica implements Consensus {
       snapshots,
       epochs,
       recent: this.#recent,
+      membership: this.#membership,
       nowMs,
       wallMs,
       makePreparer,
@@ -292,6 +353,7 @@ export class Replica implements Consensus {
       const applied = { ev: 'apply', zxid: txn.zxid, hash: hashHex(hash), digest };
       events.emit({ ...applied, ...requestOf(txn) });
     }
+    this.#membership.committed(ensembleIn(record));
     this.#report(txn.zxid, txn.body);
     this.#sinceSnapshot += 1;
     this.#front?.applied(record, result);
@@ -368,18 +430,26 @@ export class Replica implements Consensus {
   }
 
   status(): ServerStatus {
-    const { config, epochs, log, tree } = this.#options;
+    const { epochs, log, tree } = this.#options;
+    const leader = this.#tenure?.role === 'leading' ? this.#tenure.leader : undefined;
     const tenure = this.#tenure;
     return {
       sid: this.sid,
-      role: tenure?.role ?? 'looking',
+      role: this.#role,
       leader: this.#leaderSid,
       epoch: tenure === undefined ? epochs.current : this.#epochOf(tenure),
       lastLogged: log.lastLogged,
       lastCommitted: tree.lastApplied,
-      syncedFollowers: tenure?.role === 'leading' ? tenure.leader.syncedFollowers : 0,
-      voters: config.peers.length,
+      syncedFollowers: leader?.synced(true) ?? 0,
+      syncedObservers: leader?.synced(false) ?? 0,
+      voters: this.#membership.current.voters.length,
     };
+  }
+
+  get #role(): ServerStatus['role'] {
+    if (this.#tenure === undefined) return 'looking';
+    if (this.#tenure.role === 'leading') return 'leading';
+    return this.#membership.isObserver(this.sid) ? 'observing' : 'following';
   }
 
   #epochOf(tenure: Tenure): number {

@@ -82,6 +82,8 @@ export async function until(
 export class TestEnsemble {
   readonly servers = new Map<number, TestServer>();
   readonly failures: Error[] = [];
+  /** Hears what a server tells, before anything follows from it. */
+  onEvent: (sid: number, event: Record<string, unknown>) => void = () => {};
   readonly #dir = mkdtempSync(path.join(tmpdir(), 'zab-test-'));
   readonly #peers: Peer[];
   readonly #limits: TestLimits;
@@ -95,13 +97,15 @@ export class TestEnsemble {
   static async create(
     size: number,
     limits: TestLimits = { snapCount: 1_000_000, recentRecordsMax: 1_000 },
+    observers = 0,
   ): Promise<TestEnsemble> {
-    const ports = await freePorts(size * 2);
-    const peers = Array.from({ length: size }, (_, i) => ({
+    const ports = await freePorts((size + observers) * 2);
+    const peers = Array.from({ length: size + observers }, (_, i) => ({
       sid: i + 1,
       host: '127.0.0.1',
       peerPort: ports[2 * i] as number,
       electionPort: ports[2 * i + 1] as number,
+      ...(i < size ? {} : { observer: true as const }),
     }));
     return new TestEnsemble(peers, limits);
   }
@@ -109,6 +113,10 @@ export class TestEnsemble {
   /** Starts a server on the disk it left. */
   async start(sid: number): Promise<TestServer> {
     const events: Record<string, unknown>[] = [];
+    const emit = (event: Record<string, unknown>) => {
+      events.push(event);
+      this.onEvent(sid, event);
+    };
     const tree = new DataTree();
     const disk = recover(path.join(this.#dir, `${sid}`), { preAllocBytes: 64 * 1024 });
     if (disk.snapshot !== null) tree.load(disk.snapshot.chunks);
@@ -123,11 +131,12 @@ export class TestEnsemble {
         reaping: { checkMs: TICK_MS, perMinuteMax: 100_000, unusedMsMax: 0 },
       },
       host: '127.0.0.1',
-      events: { detailed: true, emit: (event) => events.push(event), flush() {} },
+      events: { detailed: true, emit, flush() {} },
       tree,
       log: disk.log,
       snapshots: disk.snapshots,
       epochs: disk.epochs,
+      ensemble: disk.ensemble,
       snapshotZxid,
       recovered: disk.records(snapshotZxid),
       committed: disk.committed,

@@ -173,7 +173,13 @@ function all<C extends Catalogue>(catalogue: C, messages: Message<C>[]): Buffer[
 
 /** What a learner says to a leader, from a server that is not of the ensemble. */
 export const LEARNER_FRAMES = all(LEARNER_MESSAGES, [
-  { type: 'followerInfo', sid: STRANGE_SID, version: PEER_PROTOCOL_VERSION, acceptedEpoch: 1 },
+  {
+    type: 'followerInfo',
+    sid: STRANGE_SID,
+    version: PEER_PROTOCOL_VERSION,
+    acceptedEpoch: 1,
+    observer: true,
+  },
   { type: 'ackEpoch', counting: true, currentEpoch: 1, zxid: 5 },
   { type: 'newLeaderAck', epoch: 1, zxid: 5 },
   { type: 'ack', zxid: 2 ** 40 },
@@ -195,7 +201,15 @@ export const LEARNER_FRAMES = all(LEARNER_MESSAGES, [
 /** What a server says on an election link, from one that is not of the ensemble. */
 export const ELECTION_FRAMES = all(ELECTION_MESSAGES, [
   { type: 'hello', sid: STRANGE_SID, version: PEER_PROTOCOL_VERSION },
-  { type: 'notification', state: 0, round: 99, leader: STRANGE_SID, epoch: 99, zxid: 2 ** 45 },
+  {
+    type: 'notification',
+    state: 0,
+    round: 99,
+    leader: STRANGE_SID,
+    epoch: 99,
+    zxid: 2 ** 45,
+    ensemble: 'server.77=127.0.0.1:1:2:participant;127.0.0.1:3\nversion=200000001',
+  },
   { type: 'ping', number: 1 },
   { type: 'pong', number: 1 },
 ]);
