@@ -160,6 +160,14 @@ export function needsOf({ kind, effect = 'power-loss' }: Pick<Round, 'kind' | 'e
   }
 }
 
+/** Whatever a round may need of a cluster that can do everything. */
+export const DRAWN_CAPABILITIES: readonly Capability[] = [
+  ...new Set([
+    ...KINDS.flatMap((kind) => needsOf({ kind })),
+    ...EFFECTS.flatMap((effect) => needsOf({ kind: 'disk', effect })),
+  ]),
+];
+
 /** Draws rounds that fill the time; a random part of the kinds is not used at all. */
 export function drawRounds(
   random: Random,

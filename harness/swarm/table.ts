@@ -2,7 +2,7 @@
 // guarantee that nothing ever put to the test has not been tested, so what never happened is named.
 import type { Capability } from '../../history/fault.ts';
 import { EXIT } from '../../history/verdict.ts';
-import { swarm } from '../../nemesis/swarm.ts';
+import { DRAWN_CAPABILITIES } from '../../nemesis/swarm.ts';
 import type { PoolResult } from './pool.ts';
 import { roundsOf } from './scenario.ts';
 import { counts, type SeedResult } from './seed.ts';
@@ -26,7 +26,7 @@ export class SwarmTable {
   readonly syncs: SeedResult['syncs'] = { diff: 0, trunc: 0, snap: 0 };
   /** Injected faults by kind; those of the swarm that never came are 0. */
   readonly faults: Partial<Record<Capability, number>> = Object.fromEntries(
-    swarm.needs.map((kind) => [kind, 0]),
+    DRAWN_CAPABILITIES.map((kind) => [kind, 0]),
   );
   /** Rounds drawn, by kind. */
   readonly rounds: Record<string, number> = {};
