@@ -59,6 +59,9 @@ export class EpochReplay {
       case 'newEpoch':
         this.#newEpoch(event);
         break;
+      case 'ensemble':
+        this.#voters = event.voters;
+        break;
       case 'ackEpoch':
         this.#ackEpoch(event);
         break;

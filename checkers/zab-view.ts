@@ -104,7 +104,7 @@ function replayServer(
   for (const event of events) {
     replay.step(event);
     if (event.ev === 'established') led.add(event.epoch);
-    if (event.ev === 'start') voters = event.voters;
+    if (event.ev === 'start' || event.ev === 'ensemble') voters = event.voters;
     else if (event.ev === 'commit' || event.ev === 'established') {
       if (replay.established === undefined) continue;
       const inEpoch =

@@ -41,6 +41,8 @@ export interface ApplyResult {
   /** create2 and creates like it, setData, setACL. */
   stat?: Stat;
   multi?: MultiResult[];
+  /** reconfig: what `/zookeeper/config` says now. */
+  data?: Buffer | null;
 }
 
 /** A session as every server knows it, by committed transactions. Its id is its creation's zxid. */

@@ -15,6 +15,7 @@ import {
   GetChildrenResponse,
   GetDataResponse,
   OPEN_ACL,
+  ReconfigRequest,
   SetDataRequest,
   SetDataResponse,
   type Stat,
@@ -141,6 +142,29 @@ export class CoordinatorClient extends NodeLoreClient {
       what: `setData ${path}`,
       request: [SetDataRequest, { path, data, version }],
       response: SetDataResponse,
+    });
+  }
+
+  /**
+   * Changes which servers the ensemble has: who joins (`server.4=host:port:port;port`) and who leaves
+   * (ids), or all `members`; `version` is what `/zookeeper/config` must be at, −1 for any.
+   */
+  reconfig(
+    change: { joining?: string[]; leaving?: number[]; members?: string[] },
+    version = ANY_VERSION,
+  ): Promise<Result & { data: Buffer | null; stat: Stat }> {
+    const joined = (items?: readonly (string | number)[]) => items?.join(',') ?? null;
+    const request: ReconfigRequest = {
+      joiningServers: joined(change.joining),
+      leavingServers: joined(change.leaving),
+      newMembers: joined(change.members),
+      curConfigId: version,
+    };
+    return this.call({
+      op: Op.reconfig,
+      what: 'reconfig',
+      request: [ReconfigRequest, request],
+      response: GetDataResponse,
     });
   }
 

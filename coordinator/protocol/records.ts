@@ -105,6 +105,18 @@ export const SetAclRequest = record({ path: text, acl: vector(Acl), version: int
 export type SetAclRequest = Infer<typeof SetAclRequest>;
 export const SetAclResponse = record({ stat: Stat });
 
+/**
+ * Changes the ensemble: by whole list (`newMembers`) or by who joins and who leaves; null where not
+ * used. `curConfigId`: the version it must be at; −1: any. Answered as getData of `/zookeeper/config`.
+ */
+export const ReconfigRequest = record({
+  joiningServers: ustring,
+  leavingServers: ustring,
+  newMembers: ustring,
+  curConfigId: long,
+});
+export type ReconfigRequest = Infer<typeof ReconfigRequest>;
+
 /** All paths of the session's ephemeral nodes that begin with the prefix; null or empty: all. */
 export const GetEphemeralsRequest = record({ prefixPath: ustring });
 export const GetEphemeralsResponse = record({ ephemerals: vector(text) });

@@ -15,6 +15,7 @@ export const KNOWN_KEYS = [
   'dataDir',
   'clientPort',
   'peerType',
+  'reconfigEnabled',
   'clientPortAddress',
   'secureClientPort',
   'secureClientPortAddress',

@@ -78,6 +78,8 @@ export interface ServerConfig {
   extendedTypes: boolean;
   /** How containers and nodes with a time to live are ended (znode.container.*). */
   reaping: { checkMs: number; perMinuteMax: number; unusedMsMax: number };
+  /** Whether clients may change the ensemble (reconfigEnabled). */
+  reconfigEnabled: boolean;
   /** Whether hard limits of quotas refuse (enforceQuota); otherwise they are only logged. */
   enforceQuota: boolean;
   /** `super:` and the digest of `super:password`; absent: nobody is above access lists. */
@@ -328,6 +330,7 @@ export function loadConfig(argv: readonly string[]): ServerConfig {
       perMinuteMax: number('znode.container.maxPerMinute', 10_000, 1),
       unusedMsMax: number('znode.container.maxNeverUsedIntervalMs', 0, 0),
     },
+    reconfigEnabled: readFlag(properties, 'reconfigEnabled', false),
     enforceQuota: readFlag(properties, 'enforceQuota', false),
     ...(superDigest === undefined ? {} : { superDigest }),
     ...(events === undefined ? {} : { events }),

@@ -59,6 +59,7 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
       sid: config.sid,
       peers: config.peers,
       reaping: config.reaping,
+      reconfigEnabled: config.reconfigEnabled,
       tickMs: config.tickTimeMs,
       initLimit: config.initLimit,
       syncLimit: config.syncLimit,
@@ -101,7 +102,7 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
       ...(config.superDigest === undefined ? {} : { superDigest: config.superDigest }),
     },
     operator: {
-      configuration: () => describeConfig(config),
+      configuration: () => describeConfig(config, replica.members),
       diskBytes: () => diskBytes(config.dataDir),
       log: logLine,
     },

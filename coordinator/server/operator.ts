@@ -2,10 +2,14 @@
 // room its files take.
 import fs from 'node:fs';
 import path from 'node:path';
+import type { Peer } from '../zab/context.ts';
 import type { ServerConfig } from './config.ts';
 
-/** The configuration as `conf` prints it: ZooKeeper's names first, then this server's own. */
-export function describeConfig(config: ServerConfig): string {
+/**
+ * The configuration as `conf` prints it: ZooKeeper's names first, then this server's own, then the
+ * ensemble in force.
+ */
+export function describeConfig(config: ServerConfig, members: readonly Peer[]): string {
   const { limits, peers, sid } = config;
   const self = peers.find((peer) => peer.sid === sid);
   const rows: [string, string | number][] = [
@@ -39,7 +43,7 @@ export function describeConfig(config: ServerConfig): string {
     ['4lw.commands.whitelist', [...config.words].sort().join(',')],
     ['metricsProvider.httpPort', config.metrics?.port ?? -1],
   ];
-  const servers = peers.map(({ sid: id, host, peerPort, electionPort, observer }) => {
+  const servers = members.map(({ sid: id, host, peerPort, electionPort, observer }) => {
     const role = observer === true ? 'observer' : 'participant';
     return `server.${id}=${host}:${peerPort}:${electionPort}:${role}\n`;
   });

@@ -8,6 +8,7 @@ import {
   ConnectResponse,
   Create2Response,
   CreateResponse,
+  GetDataResponse,
   ReplyHeader,
   SetAclResponse,
   SetDataResponse,
@@ -76,7 +77,7 @@ export function putResult(
     const err = result.multi === undefined ? result.err : ErrorCode.Ok;
     ReplyHeader.write(w, { xid, zxid, err });
     if (err !== ErrorCode.Ok) return;
-    const { path, stat, multi } = result;
+    const { path, stat, multi, data } = result;
     switch (op) {
       case Op.create:
         CreateResponse.write(w, { path: present(path, 'path', op) });
@@ -91,6 +92,9 @@ export function putResult(
         break;
       case Op.setData:
         SetDataResponse.write(w, { stat: present(stat, 'stat', op) });
+        break;
+      case Op.reconfig:
+        GetDataResponse.write(w, { data: data ?? null, stat: present(stat, 'stat', op) });
         break;
       case Op.setACL:
         SetAclResponse.write(w, { stat: present(stat, 'stat', op) });

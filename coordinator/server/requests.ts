@@ -16,6 +16,7 @@ const WRITES: ReadonlySet<number> = new Set([
   Op.setData,
   Op.setACL,
   Op.multi,
+  Op.reconfig,
   Op.closeSession,
 ]);
 

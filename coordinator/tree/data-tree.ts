@@ -118,6 +118,9 @@ export class DataTree extends TreeReads implements StateMachine {
         this.#delete(body, txn.zxid);
         return SUCCESS;
       case 'setData':
+        if (txn.op === Op.reconfig) {
+          return { err: ErrorCode.Ok, stat: this.#setData(body, txn), data: body.data };
+        }
         return { err: ErrorCode.Ok, stat: this.#setData(body, txn) };
       case 'setACL':
         return { err: ErrorCode.Ok, stat: this.#setAcl(body) };

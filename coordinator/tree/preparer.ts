@@ -30,8 +30,8 @@ import type { NodeView } from './znode.ts';
 export const CreateSessionRequest = record({ timeoutMs: int, password: buffer });
 
 /**
- * What only the leader itself may ask, of no session: to end a node (its body is the path), and to write
- * down the ensemble (its body is the text).
+ * What the leader itself may ask, of no session: to end a node (its body is the path), and to write down
+ * the ensemble (its body is the text; a client's wish has become that before it comes here).
  */
 const LEADERS_OWN: ReadonlySet<number> = new Set([Op.deleteContainer, Op.reconfig]);
 
@@ -203,8 +203,7 @@ export class TxnPreparer implements Preparer {
           if (!isLeaders) return ErrorCode.Unimplemented;
           return this.#deleteContainer(text.read(reader), zxid);
         case Op.reconfig:
-          if (!isLeaders) return ErrorCode.Unimplemented;
-          return this.#configure(Buffer.from(text.read(reader)), zxid);
+          return this.#configure(Buffer.from(text.read(reader)), asker);
         default:
           return ErrorCode.Unimplemented;
       }
@@ -282,9 +281,10 @@ export class TxnPreparer implements Preparer {
   }
 
   /** As ZooKeeper has it, the version is always -1: what counts is the one in the text. */
-  #configure(data: Buffer, zxid: Zxid): Decision {
+  #configure(data: Buffer, { session, identities, zxid }: Asker): Decision {
     const node = this.#overlay.node(CONFIG_PATH);
     if (node === undefined) throw new StateError(`expected a node ${CONFIG_PATH}, found none`);
+    if (session !== 0 && !allows(node.acl, Perm.write, identities)) return ErrorCode.NoAuth;
     const version = -1;
     const dataLength = data.length;
     this.#overlay.put({ ...after(node, CONFIG_PATH, zxid), version, dataLength });
@@ -305,6 +305,8 @@ export class TxnPreparer implements Preparer {
     const node = this.#overlay.node(path);
     if (node === undefined) return ErrorCode.NoNode;
     if (!allows(node.acl, Perm.write, identities)) return ErrorCode.NoAuth;
+    // Servers take it for the ensemble: reconfig alone may change it, whoever asks.
+    if (path === CONFIG_PATH) return ErrorCode.BadArguments;
     const dataLength = data?.length ?? 0;
     const grown = dataLength - node.dataLength;
     if (!this.#quotas.admits(path, 0, grown)) return ErrorCode.QuotaExceeded;

@@ -3,6 +3,7 @@
 // Source: Zab 1.0 phase 3; rules I-Z7 to I-Z9, I-C5, I-C7.
 import type { ClientRequest, Preparer, SessionTracker } from '../contract.ts';
 import { ErrorCode, Op } from '../protocol/codes.ts';
+import { encodeBody, text } from '../protocol/jute.ts';
 import { atTurnEnd } from '../turn.ts';
 import { hashHex, sealTxn, type TxnBody, type TxnRecord } from '../txn.ts';
 import { COUNTER_MAX, counterOf, epochOf, makeZxid, type Zxid } from '../zxid.ts';
@@ -10,6 +11,7 @@ import type { TenureContext } from './context.ts';
 import { DEFAULT_REAP_LIMITS, describing, Reaper } from './housekeeping.ts';
 import type { LearnerHandle } from './leader.ts';
 import { encodeMessage, LEADER_MESSAGES } from './messages.ts';
+import { planReconfig } from './reconfig.ts';
 import { sendRecords } from './synchronise.ts';
 import { quorumSize } from './vote.ts';
 
@@ -107,12 +109,26 @@ export class Broadcast {
     const timeMs = this.#context.wallMs();
     const body: TxnBody = moved
       ? { type: 'error', error: ErrorCode.SessionMoved }
-      : this.#preparer.prepare(request, zxid, timeMs);
+      : this.#decide(request, zxid, timeMs);
     this.#counter += 1;
     const { cxid, origin, op } = request;
     this.#propose(
       sealTxn({ zxid, session, cxid, origin, request: request.request, op, timeMs, body }),
     );
+  }
+
+  #decide(request: ClientRequest, zxid: Zxid, timeMs: number): TxnBody {
+    if (request.op !== Op.reconfig || request.session === 0) {
+      return this.#preparer.prepare(request, zxid, timeMs);
+    }
+    const { config, membership } = this.#context;
+    const inStep = (sid: number): boolean =>
+      sid === config.sid || this.#learners.get(sid)?.phase === 'upToDate';
+    const terms = { membership, enabled: config.reconfigEnabled === true, inStep };
+    const plan = planReconfig(request.body, terms, zxid);
+    if ('error' in plan) return { type: 'error', error: plan.error };
+    const body = encodeBody(text, plan.text);
+    return this.#preparer.prepare({ ...request, body }, zxid, timeMs);
   }
 
   #propose(record: TxnRecord): void {

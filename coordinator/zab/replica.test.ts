@@ -167,7 +167,7 @@ describe('replica', () => {
 
   it('has observers follow and serve, and never asks for their word', async () => {
     const limits = { snapCount: 40, recentRecordsMax: 10 };
-    ensemble = await TestEnsemble.create(3, limits, 2);
+    ensemble = await TestEnsemble.create(3, limits, { observers: 2 });
     const leader = await startAll([1, 2, 3, 4, 5]);
     expect(leader.sid).toBeLessThan(4);
     const observer = ensemble.servers.get(4) as TestServer;
@@ -208,7 +208,7 @@ describe('replica', () => {
   });
 
   it('tells observers nothing that is not committed', async () => {
-    ensemble = await TestEnsemble.create(3, undefined, 1);
+    ensemble = await TestEnsemble.create(3, undefined, { observers: 1 });
     const leader = await startAll([1, 2, 3, 4]);
     const observer = ensemble.servers.get(4) as TestServer;
     const session = await openSession(leader);

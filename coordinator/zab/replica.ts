@@ -429,6 +429,11 @@ export class Replica implements Consensus {
     else tenure?.learner.touch(session);
   }
 
+  /** The servers of the ensemble, as far as this one knows it to be committed. */
+  get members(): readonly Peer[] {
+    return this.#membership.current.members;
+  }
+
   status(): ServerStatus {
     const { epochs, log, tree } = this.#options;
     const leader = this.#tenure?.role === 'leading' ? this.#tenure.leader : undefined;

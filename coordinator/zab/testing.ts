@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import type { ApplyResult, Front } from '../contract.ts';
+import type { ApplyResult, Front, Identity } from '../contract.ts';
 import { recover } from '../storage/recovery.ts';
 import { DataTree } from '../tree/data-tree.ts';
 import { TxnPreparer } from '../tree/preparer.ts';
@@ -87,9 +87,12 @@ export class TestEnsemble {
   readonly #dir = mkdtempSync(path.join(tmpdir(), 'zab-test-'));
   readonly #peers: Peer[];
   readonly #limits: TestLimits;
+  /** The servers that the files of all name; of the others each adds itself. */
+  readonly #founders: number;
   #requests = 1;
 
-  private constructor(peers: Peer[], limits: TestLimits) {
+  private constructor(peers: Peer[], limits: TestLimits, founders: number) {
+    this.#founders = founders;
     this.#peers = peers;
     this.#limits = limits;
   }
@@ -97,7 +100,7 @@ export class TestEnsemble {
   static async create(
     size: number,
     limits: TestLimits = { snapCount: 1_000_000, recentRecordsMax: 1_000 },
-    observers = 0,
+    { observers = 0, founders = size + observers }: { observers?: number; founders?: number } = {},
   ): Promise<TestEnsemble> {
     const ports = await freePorts((size + observers) * 2);
     const peers = Array.from({ length: size + observers }, (_, i) => ({
@@ -107,7 +110,13 @@ export class TestEnsemble {
       electionPort: ports[2 * i + 1] as number,
       ...(i < size ? {} : { observer: true as const }),
     }));
-    return new TestEnsemble(peers, limits);
+    return new TestEnsemble(peers, limits, founders);
+  }
+
+  /** How a server is written in a reconfig request. */
+  line(sid: number, role = 'participant'): string {
+    const peer = this.#peers.find((each) => each.sid === sid) as Peer;
+    return `server.${sid}=${peer.host}:${peer.peerPort}:${peer.electionPort}:${role};2181`;
   }
 
   /** Starts a server on the disk it left. */
@@ -124,7 +133,8 @@ export class TestEnsemble {
     const replica = new Replica({
       config: {
         sid,
-        peers: this.#peers,
+        peers: this.#peers.filter((peer) => peer.sid <= this.#founders || peer.sid === sid),
+        reconfigEnabled: this.#founders < this.#peers.length,
         tickMs: TICK_MS,
         initLimit: 20,
         syncLimit: 8,
@@ -185,9 +195,16 @@ export class TestEnsemble {
   }
 
   /** Submits through a server and waits for the outcome there. */
-  async submit(server: TestServer, op: number, body: Buffer, session = 0) {
+  async submit(
+    server: TestServer,
+    op: number,
+    body: Buffer,
+    session = 0,
+    identities: readonly Identity[] = [],
+  ) {
     const request = this.#requests++;
-    server.replica.submit({ origin: server.sid, request, session, cxid: 1, op, body });
+    const { sid: origin } = server;
+    server.replica.submit({ origin, request, session, cxid: 1, op, body, identities });
     await until(`request ${request}`, () => server.front.outcomes.has(request));
     return server.front.outcomes.get(request) as { zxid: Zxid; result: ApplyResult };
   }

@@ -35,6 +35,10 @@ export interface BareOptions {
   size: number;
   /** Lines of zoo.cfg beside the ports and the servers. */
   lines?: (server: BareServer) => string[];
+  /** participant or observer; default participant. */
+  role?: (server: BareServer) => string;
+  /** The servers that a server's file names; default all. */
+  members?: (server: BareServer, all: readonly BareServer[]) => readonly BareServer[];
 }
 
 /** Ports that were free a moment ago. */
@@ -51,6 +55,11 @@ async function freePorts(count: number): Promise<number[]> {
   );
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
+}
+
+/** How a server is written in a zoo.cfg. */
+export function memberLine({ sid, ports }: BareServer, role = 'participant'): string {
+  return `server.${sid}=${HOST}:${ports.peer}:${ports.election}:${role}`;
 }
 
 export class BareEnsemble implements AsyncDisposable {
@@ -98,9 +107,8 @@ export class BareEnsemble implements AsyncDisposable {
 
   start(server: BareServer): void {
     mkdirSync(server.dataDir, { recursive: true });
-    const members = this.servers.map(
-      ({ sid, ports }) => `server.${sid}=${HOST}:${ports.peer}:${ports.election}`,
-    );
+    const named = this.#options.members?.(server, this.servers) ?? this.servers;
+    const members = named.map((each) => memberLine(each, this.#options.role?.(each)));
     const lines = [
       'tickTime=250',
       'initLimit=40',
@@ -130,15 +138,15 @@ export class BareEnsemble implements AsyncDisposable {
     });
   }
 
-  /** Waits until all serve under one leader. */
-  async ready(): Promise<void> {
+  /** Waits until these (default all) serve under one leader. */
+  async ready(servers: readonly BareServer[] = this.servers): Promise<void> {
     const states = () => {
       this.failIfEnded();
-      return Promise.all(this.servers.map((server) => this.state(server)));
+      return Promise.all(servers.map((server) => this.state(server)));
     };
     const wanted = (all: string[]) =>
       all.filter((state) => state === 'leader').length === 1 &&
-      all.every((state) => state === 'leader' || state === 'follower');
+      all.every((state) => ['leader', 'follower', 'observer'].includes(state));
     await until('all servers serve', states, wanted);
   }
 
