@@ -87,7 +87,7 @@ export interface TenureContext {
   commitUpTo(zxid: Zxid, each?: (record: TxnRecord) => void): void;
   /** Runs a step of this tenure: nothing happens once it is over, a broken invariant is fatal. */
   guard(step: () => void): void;
-  /** Whether the leader that was elected has said since that it does not lead. */
+  /** Whether the leader that was elected has said since, or been told, that it does not lead. */
   leaderRefuted(): boolean;
   /** Ends this tenure; the replica looks for a leader again. Idempotent within a tenure. */
   leave(reason: string): void;

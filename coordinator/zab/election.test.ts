@@ -146,4 +146,37 @@ describe('election', () => {
     expect(ensemble.decided.get(3)?.leader).toBe(2);
     ensemble.stop();
   });
+
+  it('tells a leader that its voters went over to a late one, before it could lead', () => {
+    const ensemble = new Ensemble([2, 3, 4, 5], 1);
+    ensemble.start(4, 1, 5);
+    const leader = ensemble.elections.get(4) as Election;
+    const hear = (sid: number, voted: number) => {
+      const vote = { leader: voted, epoch: 1, zxid: 5 };
+      leader.receive({ sid, state: 'looking', round: 1, vote });
+    };
+    for (const sid of [2, 3]) hear(sid, 4);
+    expect(ensemble.decided.get(4)?.leader).toBe(4);
+    hear(5, 5);
+    expect(leader.refuted).toBe(false);
+    hear(2, 5);
+    expect(leader.refuted).toBe(true);
+    hear(2, 4);
+    expect(leader.refuted).toBe(false);
+    ensemble.stop();
+  });
+
+  it('has who may not vote follow the others and tell them nothing that counts', () => {
+    const ensemble = new Ensemble([1, 2, 3], 3);
+    ensemble.start(9, 7, 70);
+    ensemble.settle();
+    for (const sid of [1, 2]) ensemble.start(sid, 1, 5);
+    ensemble.settle();
+    expect([1, 2].map((sid) => ensemble.decided.get(sid)?.leader)).toEqual([2, 2]);
+    // Nobody dials it: it asks, and is told.
+    ensemble.elections.get(9)?.look(7, 70);
+    ensemble.settle();
+    expect(ensemble.decided.get(9)?.leader).toBe(2);
+    ensemble.stop();
+  });
 });

@@ -48,6 +48,8 @@ export class Election {
   #repeat: NodeJS.Timeout | undefined;
   #looking = false;
   #refuted = false;
+  /** While leading: voters that went on to another vote since they elected us. */
+  readonly #dissenting = new Set<number>();
 
   constructor(options: ElectionOptions) {
     this.#options = options;
@@ -65,7 +67,10 @@ export class Election {
     };
   }
 
-  /** Whether the leader decided on has said since that it does not lead. */
+  /**
+   * Whether the leader decided on has said since that it does not lead; of ourselves, whether too many went
+   * on to another vote for the rest to be a quorum.
+   */
   get refuted(): boolean {
     return this.#refuted;
   }
@@ -109,7 +114,8 @@ export class Election {
     if (!isVoter(n.vote.leader)) return;
     if (!this.#looking) {
       if (n.state === 'looking') this.#options.tell(n.sid);
-      if (this.#contradicts(n)) this.#refuted = true;
+      if (this.#state === 'leading') this.#countDissent(n);
+      else if (this.#contradicts(n)) this.#refuted = true;
       return;
     }
     if (n.state === 'looking') this.#hearLooking(n);
@@ -130,6 +136,13 @@ export class Election {
     if (n.sid !== this.#vote.leader) return false;
     if (n.round > this.#round) return n.state !== 'leading';
     return n.round === this.#round && n.vote.leader !== n.sid;
+  }
+
+  #countDissent(n: Notification): void {
+    const elsewhere = n.round === this.#round && n.vote.leader !== this.#options.sid;
+    if (n.round > this.#round || elsewhere) this.#dissenting.add(n.sid);
+    else if (n.round === this.#round) this.#dissenting.delete(n.sid);
+    this.#refuted = !this.#options.hasQuorum((sid) => !this.#dissenting.has(sid));
   }
 
   #adopt(vote: Vote): void {
@@ -196,6 +209,7 @@ export class Election {
   #decide(vote: Vote): void {
     this.stop();
     this.#refuted = false;
+    this.#dissenting.clear();
     this.#vote = vote;
     this.#state = vote.leader === this.#options.sid ? 'leading' : 'following';
     this.#options.events.emit({ ev: 'elected', round: this.#round, ...vote });

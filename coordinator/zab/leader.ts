@@ -361,6 +361,10 @@ export class Leader {
       this.#leave(`stood still for ${Math.round(sinceMs)} ms, longer than syncLimit`);
       return;
     }
+    if (this.#phase === 'discovery' && this.#context.leaderRefuted()) {
+      this.#leave('too many voted for another meanwhile');
+      return;
+    }
     const sentMs = Math.round(now);
     for (const learner of [...this.#learners.values()]) {
       const patienceMs = learner.phase === 'upToDate' ? limitMs : config.tickMs * config.initLimit;
