@@ -69,6 +69,7 @@ describe('a configuration', () => {
       preAllocBytes: 64 * 1024 * 1024,
       commitLogCount: 500,
       extendedTypes: true,
+      reconfigEnabled: false,
       enforceQuota: false,
       reaping: { checkMs: 60_000, perMinuteMax: 10_000, unusedMsMax: 0 },
     });

@@ -104,7 +104,7 @@ describe('containers and nodes with a time to live', () => {
     const { leader, session } = leaderWithMortals();
     const { NoNode, NotEmpty, BadVersion, Unimplemented } = ErrorCode;
     expect(leader.run(ask.deleteContainer('/c'), session).err).toBe(Unimplemented);
-    expect(leader.run(ask.configure('server.1=x'), session).err).toBe(Unimplemented);
+    expect(leader.run(ask.configure('server.1=x'), session).err).toBe(ErrorCode.NoAuth);
     expect(deletion(leader, '/x')).toBe(NoNode);
     expect(deletion(leader, '/p')).toBe(BadVersion);
     expect(deletion(leader, '/')).toBe(NotEmpty);
