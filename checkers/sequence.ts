@@ -200,7 +200,10 @@ function inOrder(op: Op, findings: Findings): void {
   }
 }
 
-/** What lists show of pipelines that were cut: the first requests, without a gap, in order. */
+/**
+ * What lists show of pipelines that were cut: the first requests, without a gap, in order. One that a client
+ * wanted to delete by its full name had taken effect as well, since only a list could tell its number.
+ */
 function cutBursts(run: RunRecord, bursts: readonly Op[], findings: Findings): void {
   const cut = new Map<string, Op>();
   for (const op of bursts) {
@@ -209,31 +212,59 @@ function cutBursts(run: RunRecord, bursts: readonly Op[], findings: Findings): v
     cut.set(`${op.key}/${(op.invoke.value as BurstValue).name}`, op);
   }
   if (cut.size === 0) return;
+  const requestAt = (path: string): [Op, Request] | undefined => {
+    const [, burst = '', index, number] = /^(.*)-(\d+)-(\d{10})$/.exec(path) ?? [];
+    const op = cut.get(burst);
+    return op && [op, { path, index: Number(index), number: Number(number) }];
+  };
+  const named = new Map<Op, Request[]>();
+  for (const path of run.ops.flatMap(pathsDeleted)) {
+    const [op, request] = requestAt(path) ?? [];
+    if (op !== undefined && request !== undefined) add(named, op, request);
+  }
   const seen = new Set<Op>();
   for (const list of run.ops) {
     if (list.f !== 'children' || list.type !== 'ok') continue;
-    const found = new Map<Op, { index: number; number: number }[]>();
+    const found = new Map<Op, Request[]>();
     for (const name of (list.completion ?? list.invoke).value as string[]) {
-      const match = /^(.*)-(\d+)-(\d{10})$/.exec(name);
-      const op = match === null ? undefined : cut.get(`${list.key}/${match[1]}`);
-      if (op === undefined || match === null) continue;
-      const one = { index: Number(match[2]), number: Number(match[3]) };
-      found.set(op, [...(found.get(op) ?? []), one]);
+      const [op, request] = requestAt(`${list.key}/${name}`) ?? [];
+      if (op !== undefined && request !== undefined) add(found, op, request);
     }
     for (const [op, nodes] of found) {
       seen.add(op);
-      prefix(op, list, nodes, findings);
+      const listed = new Set(nodes.map(({ path }) => path));
+      const last = Math.max(...nodes.map(({ index }) => index));
+      const others = (named.get(op) ?? []).filter(
+        ({ path, index }) => index <= last && !listed.has(path),
+      );
+      prefix(op, list, [...nodes, ...others], findings);
     }
   }
   findings.count('cutBurstsSeen', seen.size);
 }
 
-function prefix(
-  op: Op,
-  list: Op,
-  nodes: { index: number; number: number }[],
-  findings: Findings,
-): void {
+/** One request of a pipeline, whose node was seen. */
+interface Request {
+  path: string;
+  index: number;
+  number: number;
+}
+
+function add(requests: Map<Op, Request[]>, op: Op, request: Request): void {
+  const known = requests.get(op) ?? [];
+  if (known.some(({ path }) => path === request.path)) return;
+  known.push(request);
+  requests.set(op, known);
+}
+
+function pathsDeleted({ f, key, invoke }: Op): string[] {
+  if (f === 'delete') return key === undefined ? [] : [key];
+  if (f !== 'multi') return [];
+  const { ops } = invoke.value as { ops: { op: string; path: string }[] };
+  return ops.flatMap(({ op, path }) => (op === 'delete' ? [path] : []));
+}
+
+function prefix(op: Op, list: Op, nodes: Request[], findings: Findings): void {
   nodes.sort((a, b) => a.index - b.index);
   const gap = nodes.findIndex(({ index }, i) => index !== i);
   const fell = nodes.findIndex(({ number }, i) => i > 0 && number <= (nodes[i - 1]?.number ?? 0));

@@ -127,6 +127,20 @@ export class TreeScript {
     }
   }
 
+  /** What was listed a moment ago, or all but the first `spared` of it, deleted at once. */
+  empty(parent: string, spared = 0): void {
+    const { tree } = this.state();
+    const numbers = /-\d{10}$/;
+    const below = [...tree.keys()].filter((path) => path.startsWith(`${parent}/`));
+    const paths = below.filter((path) => numbers.test(path)).slice(spared);
+    const ops = paths.map((path) => ({ op: 'delete', path }));
+    const zxid = this.commit((next) => {
+      for (const path of paths) next.delete(path);
+    });
+    const versions = paths.map(() => null);
+    this.op({ f: 'multi', key: parent, value: { ops } }, { zxid, value: { ops, versions } });
+  }
+
   #next(parent: string): number {
     const number = this.#counters.get(parent) ?? 0;
     this.#counters.set(parent, number + 1);

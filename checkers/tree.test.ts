@@ -136,6 +136,23 @@ describe('tree', () => {
     expect(kinds(await judge(tree, more))).toEqual(['child-of-nobody']);
   });
 
+  it('knows a child that was made unanswered and then deleted, and finds it listed too late', async () => {
+    const script = treeRun(6);
+    script.burst('/d', 'cut', 3, 2);
+    script.children('/d');
+    script.empty('/d');
+    script.children('/d', 1);
+    expect(await judge(tree, script.run())).toMatchObject({ anomalies: [] });
+    const late = altered(script, ok('children'), (event) => {
+      event.zxid = script.state().zxid;
+    });
+    expect(kinds(await judge(tree, late))).toContain('child-too-early');
+    const strange = altered(script, ok('children'), (event) => {
+      (event.value as string[]).push('other-0-0000000009');
+    });
+    expect(kinds(await judge(tree, strange))).toEqual(['child-of-nobody']);
+  });
+
   it('finds a node gone that nobody deleted, and two changes of one zxid', async () => {
     const script = treeRun(8);
     script.get('/d/x');
@@ -239,5 +256,18 @@ describe('sequence and fifo', () => {
     });
     expect(kinds(await judge(fifo, run))).toEqual(['pipeline-gap']);
     expect((await judge(fifo, script.run())).evidence.cutBurstsSeen).toBeGreaterThan(0);
+  });
+
+  it('count what was deleted of a cut pipeline, and find a gap in the rest', async () => {
+    const script = treeRun(16);
+    script.empty('/d');
+    script.burst('/d', 'cut', 4, 3);
+    script.empty('/d', 2);
+    script.children('/d');
+    expect(await judge(fifo, script.run())).toMatchObject({ anomalies: [] });
+    const run = altered(script, ok('children'), (event) => {
+      event.value = (event.value as string[]).filter((name) => !name.startsWith('cut-0-'));
+    });
+    expect(kinds(await judge(fifo, run))).toEqual(['pipeline-gap']);
   });
 });

@@ -32,7 +32,13 @@ export const tree: Checker = {
     const judge = new TreeJudge(facts, findings);
     for (const changes of facts.changes.values()) judge.chain(changes);
     for (const look of facts.looks) judge.look(look);
-    for (const listing of facts.listings) judge.listing(listing);
+    const listings = new Map<string, Listing[]>();
+    for (const listing of facts.listings) {
+      const known = listings.get(listing.path);
+      if (known === undefined) listings.set(listing.path, [listing]);
+      else known.push(listing);
+    }
+    for (const [path, own] of listings) judge.listings(path, own);
     const { changes = 0, looksCompared = 0 } = findings.evidence;
     const doubt =
       changes < CHANGES_MIN || looksCompared < LOOKS_MIN
@@ -218,34 +224,68 @@ class TreeJudge {
     );
   }
 
-  listing({ op, path, zxid, names }: Listing): void {
+  /**
+   * Lists of one node's children, each beside the children that the changes up to its zxid left there; going
+   * through both by zxid, only what differs costs anything.
+   */
+  listings(path: string, listings: readonly Listing[]): void {
     const children = this.#below.get(path);
     if (children === undefined) return;
-    this.#findings.count('listingsCompared');
-    const seen = new Set(names);
-    for (const [name, changes] of children) {
-      const child = `${path}/${name}`;
-      const last = changeAt(this.#facts, child, zxid);
-      const uncertain = this.#isEphemeral(child) || this.#facts.attempts.has(child);
-      const there = last !== undefined && last.kind !== 'deleted';
-      if (there === seen.has(name) || (uncertain && (there || last !== undefined))) continue;
-      if (uncertain && this.#attempted(child, undefined)) continue;
-      const other = last ?? (changes[0] as Change);
-      this.#found(
-        there ? 'child-missing' : 'child-too-early',
-        child,
-        `The ${nameOp(op)} at ${formatZxid(zxid)} ${there ? 'lacks' : 'lists'} ${child}, but the ${nameOp(other.op)} ` +
-          `${other.kind === 'deleted' ? 'deleted' : 'made'} it at ${formatZxid(other.zxid)}`,
-        other.op,
-        op,
-      );
+    const changes = [...children.values()].flat().sort((a, b) => a.zxid - b.zxid);
+    const there = new Map<string, Change>();
+    let next = 0;
+    for (const listing of [...listings].sort((a, b) => a.zxid - b.zxid)) {
+      for (; (changes[next]?.zxid ?? Infinity) <= listing.zxid; next++) {
+        const change = changes[next] as Change;
+        const name = change.path.slice(path.length + 1);
+        if (change.kind === 'deleted') there.delete(name);
+        else there.set(name, change);
+      }
+      this.#findings.count('listingsCompared');
+      const seen = new Set(listing.names);
+      for (const [name, last] of there) if (!seen.has(name)) this.#unlisted(listing, last);
+      for (const name of seen) {
+        if (!there.has(name)) this.#unexpected(listing, name, children.get(name));
+      }
     }
-    for (const name of seen) {
-      if (children.has(name) || this.#inBurst(path, name)) continue;
-      if (this.#attempted(`${path}/${name}`, undefined)) continue;
-      const why = `lists ${path}/${name}, which no operation that may have taken effect made`;
-      this.#found('child-of-nobody', `${path}/${name}`, `The ${nameOp(op)} ${why}`, op);
+  }
+
+  #unlisted({ op, zxid }: Listing, last: Change): void {
+    const { path } = last;
+    const deletes = this.#facts.attempts.get(path)?.some(({ kind }) => kind === 'deleted') === true;
+    if (deletes || this.#isEphemeral(path)) return;
+    this.#found(
+      'child-missing',
+      path,
+      `The ${nameOp(op)} at ${formatZxid(zxid)} lacks ${path}, but the ${nameOp(last.op)} had left it there at ` +
+        `${formatZxid(last.zxid)}`,
+      last.op,
+      op,
+    );
+  }
+
+  #unexpected({ op, path, zxid }: Listing, name: string, changes: Change[] = []): void {
+    const child = `${path}/${name}`;
+    const [first] = changes;
+    // What is known by its deletion alone was made by an operation that nobody answered.
+    if (first === undefined || (first.kind !== 'created' && first.zxid > zxid)) {
+      if (this.#inBurst(path, name) || this.#attempted(child, undefined)) return;
+      const why = `lists ${child}, which no operation that may have taken effect made`;
+      this.#found('child-of-nobody', child, `The ${nameOp(op)} ${why}`, op);
+      return;
     }
+    const last = changeAt(this.#facts, child, zxid);
+    const uncertain = this.#isEphemeral(child) || this.#facts.attempts.has(child);
+    if (uncertain && (last !== undefined || this.#attempted(child, undefined))) return;
+    const other = last ?? first;
+    this.#found(
+      'child-too-early',
+      child,
+      `The ${nameOp(op)} at ${formatZxid(zxid)} lists ${child}, but the ${nameOp(other.op)} ` +
+        `${other.kind === 'deleted' ? 'deleted' : 'made'} it at ${formatZxid(other.zxid)}`,
+      other.op,
+      op,
+    );
   }
 
   /** A burst that was not answered may have made any of its nodes. */
