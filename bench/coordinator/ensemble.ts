@@ -39,7 +39,8 @@ function zookeeper(): Launch {
 
 async function ours(): Promise<Launch> {
   const program = await bundle({ entry: 'coordinator/server/main.ts', name: 'bench-coordinator' });
-  return (config) => [nodeBinary(), [program, '--config', config]];
+  // As the operator's guide has it.
+  return (config) => [nodeBinary(), ['--max-semi-space-size=8', program, '--config', config]];
 }
 
 export class Ensemble {

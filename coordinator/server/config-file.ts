@@ -7,7 +7,7 @@ export class ConfigError extends Error {
   override name = 'ConfigError';
 }
 
-/** As ZooKeeper's, so that a zoo.cfg can be taken as it is; the last five are this server’s own. */
+/** As ZooKeeper's, so that a zoo.cfg can be taken as it is; the last six are this server’s own. */
 export const KNOWN_KEYS = [
   'tickTime',
   'initLimit',
@@ -50,6 +50,7 @@ export const KNOWN_KEYS = [
   'totalOutputLimit',
   'nodeCountLimit',
   'dataSizeLimit',
+  'heartbeatTimeout',
 ] as const;
 
 export type ConfigKey = (typeof KNOWN_KEYS)[number];

@@ -49,6 +49,7 @@ describe('a configuration', () => {
       tickTimeMs: 2000,
       initLimit: 10,
       syncLimit: 5,
+      heartbeatTimeoutMs: 1_500,
       minSessionTimeoutMs: 4000,
       maxSessionTimeoutMs: 40_000,
       limits: {

@@ -51,8 +51,10 @@ export interface ServerConfig {
   tickTimeMs: number;
   /** Ticks to find and synchronise with a leader. */
   initLimit: number;
-  /** Ticks of silence after which leader and learner let go of each other. */
+  /** Ticks of silence after which leader and learner let go of each other at the latest. */
   syncLimit: number;
+  /** Silence after which they do so at the latest, ms. */
+  heartbeatTimeoutMs: number;
   minSessionTimeoutMs: number;
   maxSessionTimeoutMs: number;
   limits: ClientLimits;
@@ -312,6 +314,7 @@ export function loadConfig(argv: readonly string[]): ServerConfig {
     tickTimeMs,
     initLimit: number('initLimit', 10, 1),
     syncLimit: number('syncLimit', 5, 1),
+    heartbeatTimeoutMs: number('heartbeatTimeout', 1_500, 50),
     minSessionTimeoutMs,
     maxSessionTimeoutMs,
     limits: readLimits(properties),

@@ -62,7 +62,7 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
       reconfigEnabled: config.reconfigEnabled,
       tickMs: config.tickTimeMs,
       initLimit: config.initLimit,
-      syncLimit: config.syncLimit,
+      silenceMsMax: Math.min(config.tickTimeMs * config.syncLimit, config.heartbeatTimeoutMs),
     },
     host: config.peerHost,
     events,

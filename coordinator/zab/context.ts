@@ -57,8 +57,8 @@ export interface ZabConfig {
   tickMs: number;
   /** Ticks to find, agree with and synchronise with a leader. */
   initLimit: number;
-  /** Ticks of silence after which leader and learner let go of each other. */
-  syncLimit: number;
+  /** Silence after which leader and learner let go of each other, ms. */
+  silenceMsMax: number;
   /** Whether clients may change the ensemble (reconfigEnabled). */
   reconfigEnabled?: boolean;
   /** How nodes are ended that no session owns; default ZooKeeper's. */

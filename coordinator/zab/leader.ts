@@ -42,6 +42,9 @@ export interface LearnerHandle {
 /** Connections on the peer port that have not said who they are. */
 const ANONYMOUS_MAX = 256;
 
+/** A few may be late before silence counts. */
+const PINGS_IN_SILENCE = 5;
+
 export class Leader {
   readonly #context: TenureContext;
   readonly #learners = new Map<number, LearnerHandle>();
@@ -67,7 +70,8 @@ export class Leader {
     );
     this.#acceptedEpochs.set(config.sid, epochs.accepted);
     this.#tickedMs = context.nowMs();
-    this.#ticker = setInterval(() => context.guard(() => this.#tick()), config.tickMs / 2);
+    const everyMs = Math.min(config.tickMs / 2, config.silenceMsMax / PINGS_IN_SILENCE);
+    this.#ticker = setInterval(() => context.guard(() => this.#tick()), everyMs);
   }
 
   /** Starts to act; apart from the constructor, because a lone server is established at once. */
@@ -350,15 +354,15 @@ export class Leader {
     if (this.#phase !== 'discovery' && learner.phase === 'epochAcked') this.#synchronise(learner);
   }
 
-  /** Twice a tick: greet everybody, let go of the silent, expire sessions, check for a quorum. */
+  /** At least twice a tick: greet everybody, let go of the silent, expire sessions, check for a quorum. */
   #tick(): void {
     const { config, nowMs, events } = this.#context;
     const now = nowMs();
-    const limitMs = config.tickMs * config.syncLimit;
+    const limitMs = config.silenceMsMax;
     const sinceMs = now - this.#tickedMs;
     this.#tickedMs = now;
     if (this.established && sinceMs > limitMs) {
-      this.#leave(`stood still for ${Math.round(sinceMs)} ms, longer than syncLimit`);
+      this.#leave(`stood still for ${Math.round(sinceMs)} ms, longer than ${limitMs}`);
       return;
     }
     if (this.#phase === 'discovery' && this.#context.leaderRefuted()) {

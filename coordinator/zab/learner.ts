@@ -108,10 +108,10 @@ export class Learner {
 
   /** The leader was heard: silence counts from here. */
   #heard(): void {
-    const { tickMs, syncLimit } = this.#context.config;
+    const { silenceMsMax } = this.#context.config;
     if (this.#phase !== 'serving' && this.#phase !== 'acked') return;
     clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.#leave('leader silent'), tickMs * syncLimit);
+    this.#deadline = setTimeout(() => this.#leave('leader silent'), silenceMsMax);
   }
 
   #receive(message: LeaderMessage): void {

@@ -137,7 +137,7 @@ export class TestEnsemble {
         reconfigEnabled: this.#founders < this.#peers.length,
         tickMs: TICK_MS,
         initLimit: 20,
-        syncLimit: 8,
+        silenceMsMax: TICK_MS * 8,
         reaping: { checkMs: TICK_MS, perMinuteMax: 100_000, unusedMsMax: 0 },
       },
       host: '127.0.0.1',
