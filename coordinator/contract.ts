@@ -137,6 +137,8 @@ export interface ServerStatus {
 export interface Front {
   /** From now on clients are served. */
   serve(): void;
+  /** There is no quorum: reads are answered to clients that asked for no more, until `stopServing`. */
+  serveReadOnly(): void;
   /** Closes every client connection and refuses new ones until `serve`. Pending requests are dropped. */
   stopServing(reason: string): void;
   /** A transaction was applied here (the tree has it already). */

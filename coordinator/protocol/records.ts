@@ -161,8 +161,11 @@ export const AuthPacket = record({ type: int, scheme: ustring, auth: buffer });
 export const WatcherEvent = record({ type: int, state: int, path: text });
 export type WatcherEvent = Infer<typeof WatcherEvent>;
 
+/** `readOnly`: it takes a server without a quorum, too; null: it does not know that there are such. */
+export type Hello = ConnectRequest & { readOnly: boolean | null };
+
 /** Decodes a ConnectRequest with or without the readOnly byte (44 or 45 bytes with a password). */
-export function readConnectRequest(body: Buffer): ConnectRequest & { readOnly: boolean | null } {
+export function readConnectRequest(body: Buffer): Hello {
   const reader = new ByteReader(body);
   const request = ConnectRequest.read(reader);
   return { ...request, readOnly: reader.remaining > 0 ? reader.bool() : null };

@@ -16,6 +16,7 @@ export const KNOWN_KEYS = [
   'clientPort',
   'peerType',
   'reconfigEnabled',
+  'readonlymode.enabled',
   'clientPortAddress',
   'secureClientPort',
   'secureClientPortAddress',

@@ -70,6 +70,7 @@ describe('a configuration', () => {
       preAllocBytes: 64 * 1024 * 1024,
       commitLogCount: 500,
       extendedTypes: true,
+      readOnlyMode: false,
       reconfigEnabled: false,
       enforceQuota: false,
       reaping: { checkMs: 60_000, perMinuteMax: 10_000, unusedMsMax: 0 },
@@ -276,6 +277,11 @@ describe('a mistake', () => {
     );
     expect(complaint([ok, 'server.1=a:1:2:boss'], '--myid', '1')).toContain("'boss' is no role");
     expect(complaint([ok, 'clientPort=2', one], '--myid', '1')).toContain('also in server.1');
+  });
+
+  it('answers isro where reads are served without a quorum', () => {
+    const config = load([ok, 'readonlymode.enabled=true']);
+    expect([config.readOnlyMode, [...config.words]]).toEqual([true, ['srvr', 'isro']]);
   });
 
   it('takes the role from the line of the server', () => {

@@ -80,6 +80,8 @@ export interface ServerConfig {
   extendedTypes: boolean;
   /** How containers and nodes with a time to live are ended (znode.container.*). */
   reaping: { checkMs: number; perMinuteMax: number; unusedMsMax: number };
+  /** Whether reads are served without a quorum (readonlymode.enabled). */
+  readOnlyMode: boolean;
   /** Whether clients may change the ensemble (reconfigEnabled). */
   reconfigEnabled: boolean;
   /** Whether hard limits of quotas refuse (enforceQuota); otherwise they are only logged. */
@@ -226,7 +228,9 @@ function readLimits(properties: Properties): ClientLimits {
 /** The words of 4lw.commands.whitelist; `*` is all of them, and srvr alone is the default. */
 function readWhitelist(properties: Properties): ReadonlySet<string> {
   const entry = properties.get('4lw.commands.whitelist');
-  if (entry === undefined) return new Set(['srvr']);
+  // Clients that take a server without a quorum ask with it whether another has one.
+  const always = readFlag(properties, 'readonlymode.enabled', false) ? ['isro'] : [];
+  if (entry === undefined) return new Set(['srvr', ...always]);
   const words = entry.value.split(',').map((word) => word.trim());
   if (words.includes('*')) return FOUR_LETTER_WORDS;
   for (const word of words) {
@@ -234,7 +238,7 @@ function readWhitelist(properties: Properties): ReadonlySet<string> {
     const known = [...FOUR_LETTER_WORDS].sort().join(', ');
     throw new ConfigError(`${entry.where}: unknown word '${word}', known are ${known} and *`);
   }
-  return new Set(words.filter((word) => word !== ''));
+  return new Set([...words.filter((word) => word !== ''), ...always]);
 }
 
 type OptionalParts = Pick<ServerConfig, 'metrics' | 'secureClients' | 'securePeers'>;
@@ -333,6 +337,7 @@ export function loadConfig(argv: readonly string[]): ServerConfig {
       perMinuteMax: number('znode.container.maxPerMinute', 10_000, 1),
       unusedMsMax: number('znode.container.maxNeverUsedIntervalMs', 0, 0),
     },
+    readOnlyMode: readFlag(properties, 'readonlymode.enabled', false),
     reconfigEnabled: readFlag(properties, 'reconfigEnabled', false),
     enforceQuota: readFlag(properties, 'enforceQuota', false),
     ...(superDigest === undefined ? {} : { superDigest }),

@@ -7,7 +7,7 @@ import type { ApplyResult, Identity } from '../contract.ts';
 import { ErrorCode, Op, opName, Perm, Xid } from '../protocol/codes.ts';
 import {
   AuthPacket,
-  type ConnectRequest,
+  type Hello,
   readConnectRequest,
   type WatcherEvent,
 } from '../protocol/records.ts';
@@ -20,7 +20,7 @@ import { type ClientLimits, OUTPUT_EXCESS } from './limits.ts';
 import { type Outstanding, type PipelineHost, RequestPipeline, type Work } from './pipeline.ts';
 import type { WatchName } from './reads.ts';
 import { putHeader, putNotification, putWelcome, SESSION_OVER, type Welcome } from './replies.ts';
-import { decodeWork } from './requests.ts';
+import { decodeWork, withoutQuorum } from './requests.ts';
 import type { ConnectionFacts } from './server-facts.ts';
 import { Traffic } from './traffic.ts';
 
@@ -36,11 +36,15 @@ export interface ConnectionOwner {
   readonly limits: ClientLimits;
   /** A connection without a session, or one that does not take its last bytes, is closed then. */
   readonly patienceMs: number;
+  /** The server has no quorum: what changes something is refused. */
+  readonly readOnly: boolean;
+  /** A client closes a session that perhaps only this server knows. */
+  forgetLocal(session: number): void;
   /** Whose digest opens everything; undefined: nobody's. */
   readonly superDigest: string | undefined;
   now(): number;
   /** The first frame came. Ends by `welcome`, `refuseSession` or `close`. */
-  connect(connection: ClientConnection, request: ConnectRequest): void;
+  connect(connection: ClientConnection, request: Hello): void;
   /** Whether the server as a whole has as much under way, or unsent, as it may. */
   readonly busy: boolean;
   readonly clogged: boolean;
@@ -430,7 +434,10 @@ export class ClientConnection implements PipelineHost {
 
   #work(op: number, reader: ByteReader): Work {
     try {
-      return decodeWork(op, reader);
+      const work = decodeWork(op, reader);
+      if (!this.#owner.readOnly) return work;
+      if (op === Op.closeSession) this.#owner.forgetLocal(this.session);
+      return withoutQuorum(op, work, this.session);
     } catch (error) {
       // As a write that the leader cannot decode: the answer takes its place in the order.
       if (!(error instanceof WireError)) throw error;

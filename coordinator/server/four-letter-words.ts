@@ -33,7 +33,10 @@ let traceMask = 306n;
 
 const ALWAYS: Readonly<Record<string, Answer>> = {
   ruok: () => 'imok',
-  isro: (source) => (source.facts().serving ? 'rw' : 'null'),
+  isro: (source) => {
+    const { serving, readOnly } = source.facts();
+    return readOnly ? 'ro' : serving ? 'rw' : 'null';
+  },
   gtmk: () => `${traceMask}`,
   stmk: () => `${traceMask}`,
 };
@@ -48,7 +51,7 @@ const WHILE_SERVING: Readonly<Record<string, Answer>> = {
     const facts = source.facts();
     const rows = [
       ['version', `${SERVER_VERSION}, built for node ${process.version}`] as const,
-      ['server_state', modeOf(facts.status)] as const,
+      ['server_state', modeOf(facts)] as const,
       ['peer_state', peerState(facts)] as const,
       ...[...monitorRows(facts), ...processRows()].map(
         ({ name, value }) => [name, name === 'avg_latency' ? decimal(value) : value] as const,
@@ -131,7 +134,8 @@ export function answerFourLetterWord(request: Buffer, source: WordSource): strin
   const always = ALWAYS[word];
   if (always !== undefined) return always(source);
   const answer = WHILE_SERVING[word];
-  if (answer === undefined || !source.facts().serving) return `${NOT_SERVING}\n`;
+  const { serving, readOnly } = source.facts();
+  if (answer === undefined || !(serving || readOnly)) return `${NOT_SERVING}\n`;
   return answer(source);
 }
 

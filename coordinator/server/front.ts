@@ -4,7 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { ByteWriter } from '../../wire/bytes.ts';
 import type { ApplyResult, Front } from '../contract.ts';
 import { ErrorCode, Op } from '../protocol/codes.ts';
-import type { ConnectRequest, WatcherEvent } from '../protocol/records.ts';
+import type { Hello, WatcherEvent } from '../protocol/records.ts';
 import type { DataTree } from '../tree/data-tree.ts';
 import { CreateSessionRequest } from '../tree/preparer.ts';
 import { atTurnEnd } from '../turn.ts';
@@ -20,12 +20,14 @@ import {
 import type { FrontParts } from './front-parts.ts';
 import { type ClientLimits, ConnectionCount } from './limits.ts';
 import type { Outstanding } from './pipeline.ts';
+import { isLocal, ReadOnlySessions } from './read-only.ts';
 import type { WatchName } from './reads.ts';
 import { eventName } from './replies.ts';
 import { secureListener } from './secure.ts';
 import type { ConnectionFacts, ServerFacts } from './server-facts.ts';
 import { BoundedLog, printable } from './server-log.ts';
 import { LatencyHistogram, Traffic } from './traffic.ts';
+import { hex } from './word-formats.ts';
 
 const PASSWORD_BYTES = 16;
 /** A connection has this many ticks to get its session. */
@@ -34,7 +36,7 @@ const BACKLOG = 1024;
 
 /** A session as events name it. */
 function sessionHex(session: number): string {
-  return session.toString(16);
+  return hex(session);
 }
 
 /** Who waits for the outcome of a request handed to consensus. */
@@ -60,6 +62,8 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
   readonly #unflushed = new Set<ClientConnection>();
   #flushing = false;
   #serving = false;
+  /** There while reads alone are served. */
+  #readOnly: ReadOnlySessions | undefined;
   #nextRequest: number;
   readonly #traffic = new Traffic();
   readonly #reads = new LatencyHistogram();
@@ -136,8 +140,14 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
     this.#serving = true;
   }
 
+  serveReadOnly(): void {
+    this.#readOnly = new ReadOnlySessions(this.#parts.randomBytes);
+    this.#log.line('no quorum: serving reads to clients that asked for no more');
+  }
+
   stopServing(reason: string): void {
     this.#serving = false;
+    this.#readOnly = undefined;
     this.#waiting.clear();
     this.#lagging = [];
     // What was answered before is true; it should still reach those it was said to.
@@ -226,8 +236,17 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
     return this.#parts.now();
   }
 
-  connect(connection: ClientConnection, request: ConnectRequest): void {
-    if (!this.#serving) {
+  get readOnly(): boolean {
+    return this.#readOnly !== undefined;
+  }
+
+  forgetLocal(session: number): void {
+    if (isLocal(session)) this.#readOnly?.close(session);
+  }
+
+  connect(connection: ClientConnection, request: Hello): void {
+    const sessions = request.readOnly === true ? this.#readOnly : undefined;
+    if (!this.#serving && sessions === undefined) {
       connection.close('this server is not serving');
       return;
     }
@@ -241,13 +260,15 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
       );
       return;
     }
-    if (sessionId === 0n) this.#openSession(connection, request.timeOut);
+    if (sessions !== undefined) this.#connectReadOnly(sessions, connection, request);
+    else if (sessionId === 0n) this.#openSession(connection, request.timeOut);
     else this.#reconnect(connection, Number(sessionId), request);
   }
 
   touch(session: number): void {
     this.#traffic.received++;
-    this.#parts.consensus.touch(session);
+    if (this.#readOnly === undefined) this.#parts.consensus.touch(session);
+    else this.#readOnly.touch(session, performance.now());
   }
 
   hand(connection: ClientConnection, entry: Outstanding): void {
@@ -409,10 +430,38 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
     return waiting;
   }
 
+  #negotiated(wantedMs: number): number {
+    const { minSessionTimeoutMs, maxSessionTimeoutMs } = this.#parts.config;
+    return Math.min(Math.max(wantedMs, minSessionTimeoutMs), maxSessionTimeoutMs);
+  }
+
+  /** Without a quorum: a new session is this server's alone, one of the ensemble goes on reading. */
+  #connectReadOnly(sessions: ReadOnlySessions, connection: ClientConnection, request: Hello): void {
+    const { sessionId, passwd, timeOut } = request;
+    const now = performance.now();
+    if (sessionId === 0n) {
+      const password = this.#parts.randomBytes(PASSWORD_BYTES);
+      const opened = sessions.open(this.#negotiated(timeOut), password, now);
+      if (opened === undefined) connection.close('too many sessions without a quorum');
+      else this.#welcome(connection, opened.id, opened.timeoutMs, password, 0, true);
+      return;
+    }
+    const id = Number(sessionId);
+    const known = sessions.get(id) ?? this.tree.session(id);
+    if (known === undefined || passwd === null || !known.password.equals(passwd)) {
+      connection.refuseSession();
+    } else if (sessions.keep(known, now) === undefined) {
+      connection.close('too many sessions without a quorum');
+    } else {
+      const { timeoutMs, password } = known;
+      this.#welcome(connection, id, timeoutMs, password, request.lastZxidSeen, true);
+    }
+  }
+
   #openSession(connection: ClientConnection, wantedMs: number): void {
     const { config, consensus } = this.#parts;
-    const { minSessionTimeoutMs, maxSessionTimeoutMs, sid: origin } = config;
-    const timeoutMs = Math.min(Math.max(wantedMs, minSessionTimeoutMs), maxSessionTimeoutMs);
+    const { sid: origin } = config;
+    const timeoutMs = this.#negotiated(wantedMs);
     const password = this.#parts.randomBytes(PASSWORD_BYTES);
     const body = new ByteWriter(32);
     CreateSessionRequest.write(body, { timeoutMs, password });
@@ -433,7 +482,7 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
     } else this.#welcome(connection, zxid, session.timeoutMs, password, 0);
   }
 
-  #reconnect(connection: ClientConnection, id: number, request: ConnectRequest): void {
+  #reconnect(connection: ClientConnection, id: number, request: Hello): void {
     const session = this.tree.session(id);
     if (
       session === undefined ||
@@ -454,14 +503,15 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
     timeoutMs: number,
     password: Buffer,
     lastZxidSeen: Zxid,
+    readOnly = false,
   ): void {
     if (!connection.connecting) return;
     this.#bySession.get(session)?.close('a newer connection of the session came');
     this.#bySession.set(session, connection);
     const applied = this.tree.lastApplied;
     const attached = { ev: 'sessionAttached', session: sessionHex(session), lastZxidSeen, applied };
-    this.#parts.events.emit(attached);
-    connection.welcome({ timeoutMs, session, password });
+    if (!readOnly) this.#parts.events.emit(attached);
+    connection.welcome({ timeoutMs, session, password, readOnly });
   }
 
   /** A session ended; unless its own client asked (and is answered first), its connection ends. */
@@ -506,6 +556,9 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
   }
 
   #sweep(): void {
+    for (const session of this.#readOnly?.expired(performance.now()) ?? []) {
+      this.#bySession.get(session)?.close('its session was silent for too long');
+    }
     for (const connection of this.#connections) connection.sweep();
     this.#resumeSoon();
   }
@@ -518,6 +571,7 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
     const { tree } = this;
     return {
       serving: this.#serving,
+      readOnly: this.readOnly,
       status: this.#parts.consensus.status(),
       lastApplied: tree.lastApplied,
       digest: tree.digest(),

@@ -60,6 +60,7 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
       peers: config.peers,
       reaping: config.reaping,
       reconfigEnabled: config.reconfigEnabled,
+      readOnlyMode: config.readOnlyMode,
       tickMs: config.tickTimeMs,
       initLimit: config.initLimit,
       silenceMsMax: Math.min(config.tickTimeMs * config.syncLimit, config.heartbeatTimeoutMs),

@@ -30,8 +30,8 @@ function line({ name, help, type, value }: MetricRow): string {
 
 /** All figures in Prometheus' text format, version 0.0.4. */
 export function prometheusText(facts: ServerFacts): string {
-  const modes = ['leader', 'follower', 'looking'].map(
-    (mode) => `server_state{state="${mode}"} ${modeOf(facts.status) === mode ? 1 : 0}\n`,
+  const modes = ['leader', 'follower', 'observer', 'read-only', 'looking'].map(
+    (mode) => `server_state{state="${mode}"} ${modeOf(facts) === mode ? 1 : 0}\n`,
   );
   return [
     ...[...monitorRows(facts), ...processRows()].map(line),
@@ -78,8 +78,9 @@ function answer(request: IncomingMessage, response: ServerResponse, facts: () =>
     reply(405, 'text/plain', 'expected GET or HEAD\n');
   } else if (path === '/metrics') reply(200, TEXT, prometheusText(facts()));
   else if (path === '/health') {
-    const { serving, status, lastApplied } = facts();
-    const health = { serving, role: modeOf(status), epoch: status.epoch, lastApplied };
+    const seen = facts();
+    const { serving, status, lastApplied } = seen;
+    const health = { serving, role: modeOf(seen), epoch: status.epoch, lastApplied };
     reply(serving ? 200 : 503, 'application/json', `${JSON.stringify(health)}\n`);
   } else reply(404, 'text/plain', 'known are /metrics and /health\n');
 }

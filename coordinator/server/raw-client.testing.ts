@@ -81,8 +81,8 @@ export class RawClient {
     return all;
   }
 
-  /** Says hello; `readOnly: false` leaves the last byte out, as old clients do. */
-  hello(request: Partial<ConnectRequest> = {}, readOnly = true): void {
+  /** Says hello; `readOnly: false` leaves the last byte out, as old clients do; `wanted` sets it. */
+  hello(request: Partial<ConnectRequest> = {}, readOnly = true, wanted = false): void {
     const w = new ByteWriter();
     ConnectRequest.write(w, {
       protocolVersion: 0,
@@ -92,16 +92,18 @@ export class RawClient {
       passwd: Buffer.alloc(16),
       ...request,
     });
-    if (readOnly) w.bool(false);
+    if (readOnly) w.bool(wanted);
     this.socket.write(frame(w.view()));
   }
 
-  async welcome(): Promise<ConnectResponse & { bytes: number }> {
+  async welcome(): Promise<ConnectResponse & { bytes: number; readOnly: boolean }> {
     const body = await this.frame();
-    const response = ConnectResponse.read(new ByteReader(body));
+    const reader = new ByteReader(body);
+    const response = ConnectResponse.read(reader);
+    const readOnly = reader.remaining > 0 && reader.bool();
     this.session = response.sessionId;
     this.password = Buffer.from(response.passwd ?? []);
-    return { ...response, bytes: body.length };
+    return { ...response, bytes: body.length, readOnly };
   }
 
   /** Opens a session. */

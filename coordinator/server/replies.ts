@@ -39,6 +39,8 @@ export interface Welcome {
   timeoutMs: number;
   session: number;
   password: Buffer;
+  /** The server has no quorum. */
+  readOnly?: boolean;
 }
 
 /** What a client is told whose session has expired, or never was. */
@@ -53,7 +55,7 @@ export function putWelcome(w: ByteWriter, welcome: Welcome, withReadOnly: boolea
       sessionId: BigInt(welcome.session),
       passwd: welcome.password,
     });
-    if (withReadOnly) w.bool(false);
+    if (withReadOnly) w.bool(welcome.readOnly === true);
   });
 }
 

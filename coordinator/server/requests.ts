@@ -4,6 +4,7 @@ import type { ByteReader } from '../../wire/bytes.ts';
 import { ErrorCode, Op, opName } from '../protocol/codes.ts';
 import { SyncRequest } from '../protocol/records.ts';
 import type { Work } from './pipeline.ts';
+import { isLocal } from './read-only.ts';
 import { readRequest } from './reads.ts';
 
 /** Requests that become transactions; their bodies are the leader's to decode. */
@@ -32,4 +33,13 @@ export function decodeWork(op: number, reader: ByteReader): Work {
   // As ZooKeeper's UnimplementedRequestProcessor: what else such a client means is unknown.
   const ending = `${opName(op)} is no operation this server offers`;
   return { kind: 'refusal', err: ErrorCode.Unimplemented, ending };
+}
+
+/** What becomes of it on a server without a quorum. Source: ReadOnlyRequestProcessor. */
+export function withoutQuorum(op: number, work: Work, session: number): Work {
+  if (work.kind !== 'write' && work.kind !== 'sync') return work;
+  if (op === Op.closeSession && isLocal(session)) {
+    return { kind: 'refusal', err: ErrorCode.Ok, ending: 'the client closed its session' };
+  }
+  return { kind: 'refusal', err: ErrorCode.NotReadOnly };
 }

@@ -25,6 +25,8 @@ export interface ConnectionFacts {
 /** What the server as a whole reports. */
 export interface ServerFacts {
   serving: boolean;
+  /** Without a quorum, reads alone are served, to clients that asked for no more. */
+  readOnly: boolean;
   status: ServerStatus;
   lastApplied: number;
   digest: string;
@@ -55,8 +57,10 @@ export interface OperatorView {
   log(line: string): void;
 }
 
-/** leader, follower, observer or looking, as ZooKeeper's tools know them. */
-export function modeOf({ role }: ServerStatus): string {
+/** leader, follower, observer, read-only or looking, as ZooKeeper's tools know them. */
+export function modeOf({ status, readOnly }: Pick<ServerFacts, 'status' | 'readOnly'>): string {
+  const { role } = status;
+  if (readOnly) return 'read-only';
   const modes = { leading: 'leader', following: 'follower', observing: 'observer' } as const;
   return role === 'looking' ? role : modes[role];
 }

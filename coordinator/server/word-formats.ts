@@ -4,7 +4,7 @@ import os from 'node:os';
 import { type ConnectionFacts, modeOf, type ServerFacts } from './server-facts.ts';
 
 export function hex(value: number): string {
-  return value.toString(16);
+  return (value < 0 ? BigInt.asUintN(64, BigInt(value)) : value).toString(16);
 }
 
 /** At most four decimals, as ZooKeeper prints averages (`0.0`, `1.25`). */
@@ -46,7 +46,7 @@ export function summary(facts: ServerFacts): string {
     `Connections: ${facts.connectionCount}`,
     `Outstanding: ${facts.outstanding}`,
     `Zxid: 0x${hex(facts.lastApplied)}`,
-    `Mode: ${modeOf(facts.status)}`,
+    `Mode: ${modeOf(facts)}`,
     `Node count: ${facts.nodes}`,
     '',
   ].join('\n');

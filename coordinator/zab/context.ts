@@ -61,6 +61,8 @@ export interface ZabConfig {
   silenceMsMax: number;
   /** Whether clients may change the ensemble (reconfigEnabled). */
   reconfigEnabled?: boolean;
+  /** Whether clients are served without a quorum (readonlymode.enabled). */
+  readOnlyMode?: boolean;
   /** How nodes are ended that no session owns; default ZooKeeper's. */
   reaping?: ReapLimits;
 }

@@ -227,4 +227,17 @@ describe('replica', () => {
     const logged = observer.events.filter(({ ev }) => ev === 'append').at(-1);
     expect(logged?.zxid).toBe(zxid);
   });
+
+  it('serves reads without a quorum only where it may, until it has one again', async () => {
+    ensemble = await TestEnsemble.create(3);
+    ensemble.readOnly = new Set([1]);
+    await startAll([1, 2, 3]);
+    await Promise.all([2, 3].map((sid) => ensemble.stop(sid)));
+    const alone = ensemble.servers.get(1) as TestServer;
+    await until('it serves reads', () => alone.front.readOnly);
+    expect(alone.front.serving).toBe(false);
+    const other = await ensemble.start(2);
+    await ensemble.settled();
+    expect([alone.front.readOnly, other.front.readOnly]).toEqual([false, false]);
+  });
 });

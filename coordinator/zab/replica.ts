@@ -65,6 +65,9 @@ export interface ReplicaOptions {
 /** How long a quorum waits for a better vote from a voter that can be heard, ms. */
 const FINALIZE_WAIT_MS = 200;
 
+/** How long a server looks for a leader before it serves without one, ms; at least a tick. */
+const READ_ONLY_AFTER_MS = 2000;
+
 type Tenure = { role: 'leading'; leader: Leader } | { role: 'following'; learner: Learner };
 
 export class Replica implements Consensus {
@@ -83,6 +86,7 @@ export class Replica implements Consensus {
   #sinceSnapshot = 0;
   #durable: Zxid;
   #stopped = false;
+  #readOnly: NodeJS.Timeout | undefined;
 
   constructor(options: ReplicaOptions) {
     const { config, tree, recovered, events } = options;
@@ -176,6 +180,7 @@ export class Replica implements Consensus {
   async stop(reason: string): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
+    clearTimeout(this.#readOnly);
     this.#front?.stopServing(reason);
     this.#endTenure(reason);
     this.#election.stop();
@@ -249,6 +254,7 @@ export class Replica implements Consensus {
   #look(): void {
     const { events, log, epochs, fatal } = this.#options;
     events.emit({ ev: 'role', role: 'looking' });
+    this.#beginReadOnly();
     log.drained().then(
       () =>
         this.#guard(() => {
@@ -262,7 +268,23 @@ export class Replica implements Consensus {
     );
   }
 
+  /** Reads are served without a leader when none was found for a while, if they may be. */
+  #beginReadOnly(): void {
+    const { readOnlyMode, tickMs } = this.#options.config;
+    if (readOnlyMode !== true) return;
+    const afterMs = Math.max(READ_ONLY_AFTER_MS, tickMs);
+    this.#readOnly = setTimeout(() => this.#front?.serveReadOnly(), afterMs);
+  }
+
+  #endReadOnly(): void {
+    if (this.#readOnly === undefined) return;
+    clearTimeout(this.#readOnly);
+    this.#readOnly = undefined;
+    this.#front?.stopServing('there may be a quorum again');
+  }
+
   #decided(vote: Vote): void {
+    this.#endReadOnly();
     const { events } = this.#options;
     const peer = this.#membership.peers.find((each) => each.sid === vote.leader);
     if (peer === undefined) throw new Error(`elected server ${vote.leader} is no member`);

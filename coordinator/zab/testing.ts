@@ -19,6 +19,7 @@ export const TICK_MS = 50;
 /** Remembers outcomes by request number and lets tests wait for them. */
 export class RecordingFront implements Front {
   serving = false;
+  readOnly = false;
   readonly outcomes = new Map<number, { zxid: Zxid; result: ApplyResult }>();
   readonly syncs = new Map<number, Zxid>();
   readonly attachments = new Map<number, number>();
@@ -26,7 +27,11 @@ export class RecordingFront implements Front {
   serve(): void {
     this.serving = true;
   }
+  serveReadOnly(): void {
+    this.readOnly = true;
+  }
   stopServing(): void {
+    this.readOnly = false;
     this.serving = false;
   }
   applied({ txn }: TxnRecord, result: ApplyResult): void {
@@ -82,6 +87,8 @@ export async function until(
 export class TestEnsemble {
   readonly servers = new Map<number, TestServer>();
   readonly failures: Error[] = [];
+  /** Servers that may serve without a quorum. */
+  readOnly: ReadonlySet<number> = new Set();
   /** Hears what a server tells, before anything follows from it. */
   onEvent: (sid: number, event: Record<string, unknown>) => void = () => {};
   readonly #dir = mkdtempSync(path.join(tmpdir(), 'zab-test-'));
@@ -134,6 +141,7 @@ export class TestEnsemble {
       config: {
         sid,
         peers: this.#peers.filter((peer) => peer.sid <= this.#founders || peer.sid === sid),
+        readOnlyMode: this.readOnly.has(sid),
         reconfigEnabled: this.#founders < this.#peers.length,
         tickMs: TICK_MS,
         initLimit: 20,
