@@ -14,6 +14,7 @@ import {
   sameValue,
   writeZxid,
 } from './observations.ts';
+import { placements } from './placements.ts';
 import { pathsChanged } from './tree-facts.ts';
 import { isUntraceable, zabView } from './zab-view.ts';
 
@@ -168,13 +169,7 @@ function finalReads(
 ): string | undefined {
   const began = phaseStarts(run.history).get('final');
   if (began === undefined) return 'the run had no final reads';
-  const undecided = new Map<string, number>();
-  for (const op of run.ops) {
-    // Final phases may write, too: what they wrote may come between two reads.
-    const late = op.type === 'ok' && op.invokeTime >= began;
-    if (op.type !== 'info' && !late) continue;
-    for (const path of pathsChanged(op)) undecided.set(path, (undecided.get(path) ?? 0) + 1);
-  }
+  const moves = movesOf(run, began);
   keysGone(run.ops, began, byKey, deleted, findings);
   let unread: string | undefined;
   for (const [key, seen] of byKey) {
@@ -188,9 +183,35 @@ function finalReads(
     if (silent !== undefined && !deleted.has(key))
       unread ??= `no final read of ${key} through ${silent}`;
     neverOlder(seen, began, deleted.has(key), findings);
-    if (!deleted.has(key)) agree(seen, began, undecided.get(key) ?? 0, findings);
+    if (!deleted.has(key)) agree(seen, began, moves.get(key), findings);
   }
   return unread;
+}
+
+/** What may still move a key while final reads are made. */
+interface Moves {
+  /** Updates whose outcome nobody knows. */
+  undecided: number;
+  /** Zxids of updates made by the final phase itself, or placed by the servers' logs. */
+  at: number[];
+}
+
+function movesOf(run: RunRecord, began: number): Map<string, Moves> {
+  const moves = new Map<string, Moves>();
+  const placed = placements(run);
+  for (const op of run.ops) {
+    const late = op.type === 'ok' && op.invokeTime >= began;
+    const place = placed.get(op);
+    if ((op.type !== 'info' && !late) || place?.kind === 'without-effect') continue;
+    const zxid = late ? writeZxid(op) : place?.zxid;
+    for (const path of pathsChanged(op)) {
+      const known = moves.get(path) ?? { undecided: 0, at: [] };
+      moves.set(path, known);
+      if (zxid === undefined) known.undecided += 1;
+      else known.at.push(zxid);
+    }
+  }
+  return moves;
 }
 
 /** A key that was seen and that nobody deleted is still there. */
@@ -250,13 +271,13 @@ function neverOlder(
 }
 
 /**
- * Final reads of a key agree. Only an update whose outcome nobody knows may still come in between, so
- * a key may move on by as many versions as it has such updates.
+ * Final reads of a key agree. Only an update whose outcome nobody knows, or one known to lie between them,
+ * may come in between, so a key may move on by as many versions as it has such updates.
  */
 function agree(
   seen: readonly Observation[],
   began: number,
-  undecided: number,
+  { undecided, at }: Moves = { undecided: 0, at: [] },
   findings: Findings,
 ): void {
   let lowest: Observation | undefined;
@@ -267,8 +288,10 @@ function agree(
     if (highest === undefined || one.mzxid > highest.mzxid) highest = one;
   }
   if (lowest === undefined || highest === undefined || lowest.mzxid === highest.mzxid) return;
+  const [from, to] = [lowest.mzxid, highest.mzxid];
   const moved = (highest.version ?? 0) - (lowest.version ?? 0);
-  if (moved > 0 && moved <= undecided) {
+  const between = at.filter((zxid) => zxid > from && zxid <= to).length;
+  if (moved > 0 && moved <= undecided + between) {
     findings.count('finalKeysMovedByUndecided');
     return;
   }

@@ -13,17 +13,9 @@ import { pathsMade } from './tree-facts.ts';
 type SessionClosed = Extract<NodeEvent, { ev: 'sessionClosed' }>;
 
 /** What `exists` found. */
-interface Existence {
+export interface Existence {
   exists: boolean;
   owner?: string;
-}
-
-/** A path that an ok read at `zxid` showed to be there, or not. */
-interface Sighting {
-  op: Op;
-  path: string;
-  zxid: number;
-  there: boolean;
 }
 
 /** Judges all that operations of the workload `ephemeral` show. */
@@ -35,10 +27,11 @@ export function judgeObservations(run: RunRecord, ledger: Ledger, findings: Find
   const mixed = parentsOfPersistent(run);
   for (const op of run.ops) {
     expiryKnown(op, closed, ledger, findings);
+    const seen = existenceSeen(op);
+    if (seen !== undefined) exists(op, seen, ledger, findings);
     if (op.type !== 'ok') continue;
     servedAfterClose(op, ledger, findings);
-    if (op.f === 'exists') exists(op, ledger, findings);
-    else if (op.f === 'children') children(op, ledger, mixed, findings);
+    if (op.f === 'children') children(op, ledger, mixed, findings);
     else if (op.f === 'create-ephemeral') wasMade(op, ledger, findings);
     else if (op.f === 'close') wasClosed(op, ledger, findings);
   }
@@ -62,11 +55,18 @@ function describeLife(ledger: Ledger, path: string): string {
   return `by the servers it was there ${all.join('; ')}`;
 }
 
-function exists(op: Op, ledger: Ledger, findings: Findings): void {
+/** What a look at one node shows of its being there. */
+export function existenceSeen({ f, type, completion }: Op): Existence | undefined {
+  if (f === 'exists' && type === 'ok') return completion?.value as Existence;
+  if (f !== 'get' || completion?.zxid === undefined) return undefined;
+  if (type === 'ok') return { exists: true, ...(completion.value as { owner?: string }) };
+  return /^NoNode\b/.test(completion.error ?? '') ? { exists: false } : undefined;
+}
+
+function exists(op: Op, seen: Existence, ledger: Ledger, findings: Findings): void {
   const { key, completion } = op;
   const zxid = completion?.zxid;
   if (key === undefined || zxid === undefined) return;
-  const seen = completion?.value as Existence;
   // Nobody's node, and nobody ever said that it was somebody's: an ordinary one.
   if (seen.exists && seen.owner === undefined && !ledger.nodes.has(key)) return;
   const life = lifeAt(ledger, key, zxid);
@@ -229,161 +229,4 @@ function expiryKnown(
     events: eventsOf(op),
     ...(closed === undefined ? {} : { nodeEvents: [nodeEventRef(closed)] }),
   });
-}
-
-/** What reads say of single paths that the history itself says were made. */
-function sightings(run: RunRecord, paths: ReadonlySet<string>): Map<string, Sighting[]> {
-  const byParent = new Map<string, string[]>();
-  for (const path of paths) {
-    const parent = path.slice(0, path.lastIndexOf('/'));
-    const known = byParent.get(parent);
-    if (known === undefined) byParent.set(parent, [path]);
-    else known.push(path);
-  }
-  const found = new Map<string, Sighting[]>([...paths].map((path) => [path, []]));
-  for (const op of run.ops) {
-    const { zxid, value } = op.completion ?? {};
-    if (op.type !== 'ok' || zxid === undefined || op.key === undefined) continue;
-    if (op.f === 'exists') {
-      const there = (value as Existence).exists;
-      found.get(op.key)?.push({ op, path: op.key, zxid, there });
-    } else if (op.f === 'children') {
-      const names = new Set(value as string[]);
-      for (const path of byParent.get(op.key) ?? []) {
-        const there = names.has(path.slice(op.key.length + 1));
-        found.get(path)?.push({ op, path, zxid, there });
-      }
-    }
-  }
-  return found;
-}
-
-/** What the history says of one session, in zxids. */
-interface ClientSession {
-  /** Acknowledged nodes, and those whose creation was sent behind the close. */
-  made: { op: Op; path: string; zxid: number }[];
-  closed: { op: Op; zxid: number } | undefined;
-  /** The newest zxid at which it was answered, so open. */
-  answered: { op: Op; zxid: number } | undefined;
-  /** When its client let go of it, ns: by `abandon`, or because the process was replaced. */
-  letGo: number | undefined;
-}
-
-/**
- * Judges the history alone, as a user of any server could: nodes of a living session are there, nodes
- * of a closed one are not, and nodes of one let go of are gone once its time is over.
- * @param settled from when on, ns, one leader stood undisturbed to the end of the run
- * @param timeoutMs the sessions' timeout with all that may delay an expiry
- */
-export function judgeHistory(
-  run: RunRecord,
-  settled: number,
-  timeoutMs: number,
-  findings: Findings,
-): void {
-  findings.count('nodesOfClosedSessionsLookedFor', 0);
-  findings.count('nodesOfLivingSessionsLookedFor', 0);
-  findings.count('nodesOfAbandonedSessionsLookedFor', 0);
-  const sessions = clientSessions(run.ops);
-  const paths = new Set([...sessions.values()].flatMap(({ made }) => made.map(({ path }) => path)));
-  const seen = sightings(run, paths);
-  const ended = deletions(run.ops);
-  for (const [id, session] of sessions) {
-    for (const node of session.made) {
-      const until = ended.get(node.path) ?? Number.POSITIVE_INFINITY;
-      for (const sighting of seen.get(node.path) ?? []) {
-        if (sighting.zxid >= until) continue;
-        judgeSighting(id, session, node, sighting, { settled, timeoutMs }, findings);
-      }
-    }
-  }
-}
-
-/** From which zxid on each path may have been deleted by a client. */
-function deletions(ops: readonly Op[]): Map<string, number> {
-  const ended = new Map<string, number>();
-  for (const { f, type, key, completion } of ops) {
-    if (f !== 'delete' || type === 'fail' || key === undefined) continue;
-    const zxid = type === 'ok' ? (completion?.zxid ?? 0) : 0;
-    ended.set(key, Math.min(zxid, ended.get(key) ?? zxid));
-  }
-  return ended;
-}
-
-function clientSessions(ops: readonly Op[]): Map<string, ClientSession> {
-  const sessions = new Map<string, ClientSession>();
-  for (const op of ops) {
-    const { session, zxid, value } = op.completion ?? {};
-    if (session === undefined || op.completion === undefined) continue;
-    let own = sessions.get(session);
-    if (own === undefined) {
-      own = { made: [], closed: undefined, answered: undefined, letGo: undefined };
-      sessions.set(session, own);
-    }
-    if (op.type === 'info' || (op.f === 'abandon' && op.type === 'ok')) {
-      own.letGo = op.completion.time;
-    }
-    if (op.type !== 'ok' || zxid === undefined) continue;
-    if (op.f === 'close') {
-      own.closed = { op, zxid };
-      for (const path of (value as { around?: string[] } | undefined)?.around ?? []) {
-        own.made.push({ op, path, zxid });
-      }
-      continue;
-    }
-    if (zxid > (own.answered?.zxid ?? 0)) own.answered = { op, zxid };
-    const path = (value as { path?: string } | undefined)?.path;
-    if (op.f === 'create-ephemeral' && path !== undefined) own.made.push({ op, path, zxid });
-  }
-  return sessions;
-}
-
-function judgeSighting(
-  id: string,
-  session: ClientSession,
-  node: { op: Op; path: string; zxid: number },
-  sighting: Sighting,
-  time: { settled: number; timeoutMs: number },
-  findings: Findings,
-): void {
-  const { closed, answered, letGo } = session;
-  const { op, path, zxid, there } = sighting;
-  const add = (kind: string, why: string, ...others: Op[]): void => {
-    const events = eventsOf(node.op, ...others.filter((other) => other !== node.op), op);
-    findings.add({ kind, why, events, key: path });
-  };
-  if (closed !== undefined && zxid >= closed.zxid) {
-    findings.count('nodesOfClosedSessionsLookedFor');
-    if (there) {
-      add(
-        'ephemeral-outlives-session',
-        `The ${nameOp(op)} found ${path} at ${formatZxid(zxid)}, but the close of its session ${id} had been ` +
-          `acknowledged at ${formatZxid(closed.zxid)}.`,
-        closed.op,
-      );
-    }
-    return;
-  }
-  if (answered !== undefined && zxid >= node.zxid && zxid <= answered.zxid) {
-    findings.count('nodesOfLivingSessionsLookedFor');
-    if (!there) {
-      add(
-        'live-ephemeral-missing',
-        `The ${nameOp(op)} did not find ${path} at ${formatZxid(zxid)}; it was made at ${formatZxid(node.zxid)} and ` +
-          `its session ${id} was still answered at ${formatZxid(answered.zxid)}.`,
-        answered.op,
-      );
-    }
-    return;
-  }
-  if (letGo === undefined || closed !== undefined) return;
-  const over = Math.max(letGo, time.settled) + time.timeoutMs * 1e6;
-  if (op.invokeTime < over) return;
-  findings.count('nodesOfAbandonedSessionsLookedFor');
-  if (!there) return;
-  add(
-    'ephemeral-never-expired',
-    `The ${nameOp(op)} found ${path} at ${formatZxid(zxid)}, ${formatMs(op.invokeTime - letGo)} after its session ` +
-      `${id} had been given up; with one leader undisturbed it expires within ${time.timeoutMs} ms.`,
-  );
 }

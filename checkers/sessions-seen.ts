@@ -2,7 +2,7 @@
 // own doing. What only the servers could tell, who let a session expire and when, it leaves open (I-C7).
 import type { Checker, RunRecord } from '../history/run-record.ts';
 import { Findings } from './evidence.ts';
-import { judgeHistory } from './session-observations.ts';
+import { judgeHistory } from './session-history.ts';
 
 const NAME = 'sessions-seen';
 const GUARANTEE =

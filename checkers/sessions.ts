@@ -5,9 +5,10 @@ import type { Verdict } from '../history/verdict.ts';
 import { Findings, levelProblem, nodeLogProblem, unknownVerdict } from './evidence.ts';
 import { withoutRefusedStarts } from './refused-starts.ts';
 import { judgeExpiries } from './session-expiry.ts';
+import { judgeHistory } from './session-history.ts';
 import type { Ledger } from './session-ledger.ts';
 import { sessionLedger } from './session-ledger.ts';
-import { judgeHistory, judgeObservations } from './session-observations.ts';
+import { judgeObservations } from './session-observations.ts';
 import { settledSince } from './settled.ts';
 import { zabView } from './zab-view.ts';
 

@@ -209,6 +209,13 @@ class TreeJudge {
     return this.#facts.attempts.get(stem)?.some((one) => one.sequential && fits(one.data)) === true;
   }
 
+  /** Whether an unanswered operation may have made a node, at any zxid. */
+  #mayBeMade(path: string): boolean {
+    const { attempts } = this.#facts;
+    if (attempts.get(path)?.some(({ kind }) => kind === 'created') === true) return true;
+    return attempts.get(path.replace(/\d{10}$/, ''))?.some((one) => one.sequential) === true;
+  }
+
   #absent({ op, path, zxid }: Look, last: Change | undefined): void {
     if (last === undefined) return;
     this.#findings.count('looksCompared');
@@ -269,14 +276,13 @@ class TreeJudge {
     const [first] = changes;
     // What is known by its deletion alone was made by an operation that nobody answered.
     if (first === undefined || (first.kind !== 'created' && first.zxid > zxid)) {
-      if (this.#inBurst(path, name) || this.#attempted(child, undefined)) return;
+      if (this.#inBurst(path, name) || this.#mayBeMade(child)) return;
       const why = `lists ${child}, which no operation that may have taken effect made`;
       this.#found('child-of-nobody', child, `The ${nameOp(op)} ${why}`, op);
       return;
     }
     const last = changeAt(this.#facts, child, zxid);
-    const uncertain = this.#isEphemeral(child) || this.#facts.attempts.has(child);
-    if (uncertain && (last !== undefined || this.#attempted(child, undefined))) return;
+    if (this.#mayBeMade(child)) return;
     const other = last ?? first;
     this.#found(
       'child-too-early',

@@ -88,7 +88,7 @@ const OPERATIONS: Record<string, Operation> = {
     attempt(session, false, async () => {
       const got = await session.getData(path, sees(step));
       const { mzxid, czxid, version } = got.stat;
-      const value = { data: decode(got.data), czxid, ...watching(step) };
+      const value = { data: decode(got.data), czxid, ...ownerOf(got.stat), ...watching(step) };
       return { value, mzxid, version, ...at(session, got) };
     }),
   exists: (session, path, step) =>
@@ -96,9 +96,8 @@ const OPERATIONS: Record<string, Operation> = {
       const { stat, ...reply } = await session.exists(path, sees(step));
       if (stat === undefined)
         return { value: { exists: false, ...watching(step) }, ...at(session, reply) };
-      const { ephemeralOwner, mzxid, version } = stat;
-      const owner = ephemeralOwner === 0n ? {} : { owner: ephemeralOwner.toString(16) };
-      const value = { exists: true, ...owner, ...watching(step) };
+      const { mzxid, version } = stat;
+      const value = { exists: true, ...ownerOf(stat), ...watching(step) };
       return { value, mzxid, version, ...at(session, reply) };
     }),
   children: (session, path, step) =>
@@ -114,6 +113,11 @@ const OPERATIONS: Record<string, Operation> = {
 
 function watching(step: OpStep): WatchValue {
   return sees(step) ? { watch: true } : {};
+}
+
+/** The session that an ephemeral node belongs to. */
+function ownerOf({ ephemeralOwner }: { ephemeralOwner: bigint }): { owner?: string } {
+  return ephemeralOwner === 0n ? {} : { owner: ephemeralOwner.toString(16) };
 }
 
 /** Sync and get leave in one write; together they are one linearizable read. */
