@@ -49,6 +49,7 @@ export const KNOWN_KEYS = [
   'connectionOutstandingLimit',
   'connectionOutputLimit',
   'totalOutputLimit',
+  'transactionsPerEpoch',
   'nodeCountLimit',
   'dataSizeLimit',
   'heartbeatTimeout',

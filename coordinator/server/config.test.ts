@@ -69,6 +69,7 @@ describe('a configuration', () => {
       snapRetainCount: 3,
       preAllocBytes: 64 * 1024 * 1024,
       commitLogCount: 500,
+      transactionsPerEpochMax: 4_294_967_295,
       extendedTypes: true,
       readOnlyMode: false,
       reconfigEnabled: false,
@@ -95,6 +96,7 @@ describe('a configuration', () => {
         'jute.maxbuffer=2000000',
         'preAllocSize=1024',
         'commitLogCount=50',
+        'transactionsPerEpoch=700',
         'globalOutstandingLimit=64',
         'maxClientCnxns=0',
         'maxCnxns=500',
@@ -139,6 +141,7 @@ describe('a configuration', () => {
       metrics: { host: '127.0.0.1', port: 7000 },
       preAllocBytes: 1024 * 1024,
       commitLogCount: 50,
+      transactionsPerEpochMax: 700,
     });
     expect(config.peers.map((peer) => peer.sid)).toEqual([1, 2, 3]);
     expect(config.peers[2]).toEqual({ sid: 3, host: 'c', peerPort: 2888, electionPort: 3888 });

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { FRAME_BYTES_MAX } from '../protocol/codes.ts';
 import type { Peer } from '../zab/context.ts';
 import { clashOf, parseMember, SID_MAX } from '../zab/members.ts';
+import { COUNTER_MAX } from '../zxid.ts';
 import {
   ConfigError,
   type ConfigKey,
@@ -76,6 +77,8 @@ export interface ServerConfig {
   preAllocBytes: number;
   /** Recent transactions kept in memory for learners. */
   commitLogCount: number;
+  /** Transactions after which a leader gives up its epoch. */
+  transactionsPerEpochMax: number;
   /** Whether nodes may have a time to live (extendedTypesEnabled); ours is true, ZooKeeper's false. */
   extendedTypes: boolean;
   /** How containers and nodes with a time to live are ended (znode.container.*). */
@@ -330,6 +333,7 @@ export function loadConfig(argv: readonly string[]): ServerConfig {
     snapRetainCount: number('autopurge.snapRetainCount', 3, 3),
     preAllocBytes: number('preAllocSize', 65_536, 1, 2 ** 21) * 1024,
     commitLogCount: number('commitLogCount', 500, 1),
+    transactionsPerEpochMax: number('transactionsPerEpoch', COUNTER_MAX, 1, COUNTER_MAX),
     ...optional(properties, clientHost),
     extendedTypes: readFlag(properties, 'extendedTypesEnabled', true),
     reaping: {

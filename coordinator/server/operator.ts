@@ -40,6 +40,7 @@ export function describeConfig(config: ServerConfig, members: readonly Peer[]): 
     ['autopurge.snapRetainCount', config.snapRetainCount],
     ['preAllocSize', config.preAllocBytes / 1024],
     ['commitLogCount', config.commitLogCount],
+    ['transactionsPerEpoch', config.transactionsPerEpochMax],
     ['4lw.commands.whitelist', [...config.words].sort().join(',')],
     ['metricsProvider.httpPort', config.metrics?.port ?? -1],
   ];

@@ -101,7 +101,8 @@ export class Broadcast {
     if (session !== 0) this.touch(session);
     const owner = this.#sessions.owner(session);
     const moved = owner !== undefined && owner !== request.origin && request.cxid !== OWN_CXID;
-    if (this.#counter >= COUNTER_MAX) {
+    const { transactionsPerEpochMax = COUNTER_MAX } = this.#context.config;
+    if (this.#counter >= transactionsPerEpochMax) {
       this.#context.leave('the counter of this epoch is used up');
       return;
     }

@@ -63,6 +63,8 @@ export interface ZabConfig {
   reconfigEnabled?: boolean;
   /** Whether clients are served without a quorum (readonlymode.enabled). */
   readOnlyMode?: boolean;
+  /** Transactions after which a leader gives up its epoch; default what a zxid can count. */
+  transactionsPerEpochMax?: number;
   /** How nodes are ended that no session owns; default ZooKeeper's. */
   reaping?: ReapLimits;
 }

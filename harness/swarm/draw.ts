@@ -13,6 +13,9 @@ const RECOVERY_MS_MAX = 20_000;
 /** Workloads by weight: registers are judged hardest. */
 const DRAWN = [...workloads.map(({ name }) => name), 'register', 'register', 'ephemeral'];
 
+/** A leader mostly keeps its epoch, and sometimes uses it up in the midst of the load. */
+const TRANSACTIONS_PER_EPOCH = [4_294_967_295, 4_294_967_295, 4_294_967_295, 2_000, 400];
+
 /** What may be fixed instead of drawn. */
 export interface SwarmLimits {
   workload?: string;
@@ -36,6 +39,7 @@ export function drawSwarm(seed: number, limits: SwarmLimits = {}): RunConfig {
     snapCount,
     commitLogCount: random.pick([5, 20, 100, 500]),
     preAllocSize: random.pick([64, 256]),
+    transactionsPerEpoch: new Random(seed, 'epochs').pick(TRANSACTIONS_PER_EPOCH),
   };
   const clusterOptions = {
     latencyMinMs: 0.1,

@@ -1,0 +1,28 @@
+// Z35: The epoch files are written and renamed without fsync. After a power loss a server may have
+// forgotten the epoch that it promised or holds.
+import type { Mutant } from './mutant.ts';
+
+export const z35: Mutant = {
+  id: 'Z35',
+  title: 'acceptedEpoch and currentEpoch are not fsynced',
+  source: 'NATS 2.9, termVote written asynchronously',
+  guarantee: 'what a server said of its epochs outlives a power loss',
+  seenBy: ['election'],
+  masks:
+    'a log that has transactions of the epoch contradicts the files, and the server does ' +
+    'not start; not patched, as it comes too late',
+  witness: 'test/witnesses/epochs.test.ts',
+  patches: [
+    {
+      file: 'coordinator/storage/epochs.ts',
+      find: `    replaceFile(path.join(this.#dir, name), (fd) => writeFullySync(fd, content, 0));
+`,
+      replace: `    const file = path.join(this.#dir, name);
+    const fd = fs.openSync(file, 'a+');
+    fs.ftruncateSync(fd);
+    writeFullySync(fd, content, 0);
+    fs.closeSync(fd);
+`,
+    },
+  ],
+};
