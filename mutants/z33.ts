@@ -9,7 +9,7 @@ export const z33: Mutant = {
   guarantee: 'what a TRUNC removed never comes back',
   seenBy: ['log', 'state-digest', 'synchronisation', 'no-rollback'],
   masks: 'a log whose change failed half-way takes nothing more; patched too',
-  witness: 'test/witnesses/storage.test.ts',
+  witness: 'test/witnesses/synchronisation.test.ts',
   patches: [
     {
       file: 'coordinator/zab/learner.ts',

@@ -11,7 +11,7 @@ export const z35: Mutant = {
   masks:
     'a log that has transactions of the epoch contradicts the files, and the server does ' +
     'not start; not patched, as it comes too late',
-  witness: 'test/witnesses/epochs.test.ts',
+  witness: 'test/witnesses/storage.test.ts',
   patches: [
     {
       file: 'coordinator/storage/epochs.ts',

@@ -64,7 +64,6 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
       tickMs: config.tickTimeMs,
       initLimit: config.initLimit,
       silenceMsMax: Math.min(config.tickTimeMs * config.syncLimit, config.heartbeatTimeoutMs),
-      syncLimit: config.syncLimit,
       transactionsPerEpochMax: config.transactionsPerEpochMax,
     },
     host: config.peerHost,

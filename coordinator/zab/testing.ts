@@ -56,6 +56,7 @@ export interface TestServer {
 export interface TestLimits {
   snapCount: number;
   recentRecordsMax: number;
+  transactionsPerEpochMax?: number;
 }
 
 async function freePorts(count: number): Promise<number[]> {
@@ -137,6 +138,7 @@ export class TestEnsemble {
     const disk = recover(path.join(this.#dir, `${sid}`), { preAllocBytes: 64 * 1024 });
     if (disk.snapshot !== null) tree.load(disk.snapshot.chunks);
     const snapshotZxid = disk.snapshot?.zxid ?? 0;
+    const { transactionsPerEpochMax, ...limits } = this.#limits;
     const replica = new Replica({
       config: {
         sid,
@@ -147,6 +149,7 @@ export class TestEnsemble {
         initLimit: 20,
         silenceMsMax: TICK_MS * 8,
         reaping: { checkMs: TICK_MS, perMinuteMax: 100_000, unusedMsMax: 0 },
+        ...(transactionsPerEpochMax === undefined ? {} : { transactionsPerEpochMax }),
       },
       host: '127.0.0.1',
       events: { detailed: true, emit, flush() {} },
@@ -158,7 +161,7 @@ export class TestEnsemble {
       snapshotZxid,
       recovered: disk.records(snapshotZxid),
       committed: disk.committed,
-      ...this.#limits,
+      ...limits,
       recentBytesMax: 1_000_000,
       nowMs: () => performance.now(),
       wallMs: () => Date.now(),
