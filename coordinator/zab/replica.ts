@@ -82,7 +82,8 @@ export class Replica implements Consensus {
   #peerServer: net.Server | undefined;
   #tenure: Tenure | undefined;
   #leaderSid: number | null = null;
-  #snapshotting = false;
+  /** The snapshot being saved. */
+  #saving: Promise<void> | undefined;
   #sinceSnapshot = 0;
   #durable: Zxid;
   #stopped = false;
@@ -186,6 +187,8 @@ export class Replica implements Consensus {
     this.#election.stop();
     this.#links.stop();
     this.#peerServer?.close();
+    // It ends in the log, too, and what comes after us may find half of it otherwise.
+    await this.#saving;
     await this.#options.log.close();
   }
 
@@ -412,9 +415,8 @@ export class Replica implements Consensus {
   /** Saves the applied state now and then; never one that is ahead of the log on disk. */
   #maybeSnapshot(): void {
     const { snapCount, tree, snapshots, log, events, fatal } = this.#options;
-    if (this.#snapshotting || this.#sinceSnapshot < snapCount) return;
+    if (this.#saving !== undefined || this.#sinceSnapshot < snapCount) return;
     if (this.#durable < tree.lastApplied) return;
-    this.#snapshotting = true;
     this.#sinceSnapshot = 0;
     const zxid = tree.lastApplied;
     const digest = tree.digest();
@@ -422,9 +424,9 @@ export class Replica implements Consensus {
       events.emit({ ev: 'snapSaved', zxid, digest });
       log.roll();
       log.purge(await snapshots.purge());
-      this.#snapshotting = false;
+      this.#saving = undefined;
     });
-    saved.catch((error: Error) => fatal(error));
+    this.#saving = saved.catch((error: Error) => fatal(error));
   }
 
   submit(request: ClientRequest): void {

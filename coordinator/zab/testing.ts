@@ -212,11 +212,12 @@ export class TestEnsemble {
     body: Buffer,
     session = 0,
     identities: readonly Identity[] = [],
+    limitMs?: number,
   ) {
     const request = this.#requests++;
     const { sid: origin } = server;
     server.replica.submit({ origin, request, session, cxid: 1, op, body, identities });
-    await until(`request ${request}`, () => server.front.outcomes.has(request));
+    await until(`request ${request}`, () => server.front.outcomes.has(request), limitMs);
     return server.front.outcomes.get(request) as { zxid: Zxid; result: ApplyResult };
   }
 
