@@ -57,7 +57,7 @@ class Names {
   kinds(): string[] {
     const findings = new Findings();
     const run = recordOf(testConfig(['n1', 'n2', 'n3']), this.history, []);
-    judgeHistory(run, 0, TIMEOUT_MS, findings);
+    judgeHistory(run, 0, () => TIMEOUT_MS, findings);
     return findings.verdict('test', '').anomalies.map(({ kind }) => kind);
   }
 }

@@ -54,7 +54,7 @@ interface ClientSession {
   closed: { op: Op; zxid: number } | undefined;
   /** The newest zxid at which it was answered, so open. */
   answered: { op: Op; zxid: number } | undefined;
-  /** When its client let go of it, ns: by `abandon`, or because the process was replaced. */
+  /** When its client let go of it, ns: by `abandon`, for another, or because the process was replaced. */
   letGo: number | undefined;
 }
 
@@ -62,12 +62,12 @@ interface ClientSession {
  * Judges the history alone, as a user of any server could: nodes of a living session are there, nodes
  * of a closed one are not, and nodes of one let go of are gone once its time is over.
  * @param settled from when on, ns, one leader stood undisturbed to the end of the run
- * @param timeoutMs the sessions' timeout with all that may delay an expiry
+ * @param timeoutMs a session's timeout with all that may delay an expiry
  */
 export function judgeHistory(
   run: RunRecord,
   settled: number,
-  timeoutMs: number,
+  timeoutMs: (session: string) => number,
   findings: Findings,
 ): void {
   findings.count('nodesOfClosedSessionsLookedFor', 0);
@@ -79,13 +79,14 @@ export function judgeHistory(
   const ended = deletions(run);
   const creations = creationsByPath(run.ops, sessions);
   for (const [id, session] of sessions) {
+    const time = { settled, timeoutMs: timeoutMs(id) };
     for (const node of session.made) {
       const until = ended.get(node.path)?.find((zxid) => zxid === 0 || zxid > node.zxid);
       for (const sighting of seen.get(node.path) ?? []) {
         // A node that a client deleted may be gone, but only another creation brings one back.
         if (!sighting.there && until !== undefined && sighting.zxid >= until) continue;
         if (sighting.there && isAnother(id, node, sighting, creations)) continue;
-        judgeSighting(id, session, node, sighting, { settled, timeoutMs }, findings);
+        judgeSighting(id, session, node, sighting, time, findings);
       }
     }
   }
@@ -138,10 +139,28 @@ function deletions(run: RunRecord): Map<string, number[]> {
   return ended;
 }
 
+/** Of operations that begin another session, or end a process: the main session that its process had. */
+export function mainSessions(ops: readonly Op[]): Map<Op, string> {
+  const main = new Map<Op, string>();
+  const byProcess = new Map<Op['process'], string>();
+  for (const op of ops) {
+    const before = byProcess.get(op.process);
+    if (before !== undefined && (op.f === 'open' || op.type === 'info')) main.set(op, before);
+    const { session } = op.completion ?? {};
+    // A step that names its server, and a creation of the setup, goes over a session that only looks on.
+    const aside = op.invoke.node !== undefined || op.f === 'create';
+    if (session !== undefined && !aside) byProcess.set(op.process, session);
+  }
+  return main;
+}
+
 function clientSessions(ops: readonly Op[]): Map<string, ClientSession> {
   const sessions = new Map<string, ClientSession>();
+  const main = mainSessions(ops);
   for (const op of ops) {
-    const { session, zxid, value } = op.completion ?? {};
+    const { session, zxid, value, time } = op.completion ?? {};
+    const before = op.f === 'open' ? sessions.get(main.get(op) ?? '') : undefined;
+    if (before !== undefined && time !== undefined) before.letGo ??= time;
     if (session === undefined || op.completion === undefined) continue;
     let own = sessions.get(session);
     if (own === undefined) {

@@ -25,7 +25,8 @@ export const sessionsSeen: Checker = {
     const findings = new Findings();
     const tickMs = Number(run.config.systemOptions.tickTime ?? 0);
     const slackMs = 2 * tickMs + EXPIRY_SLACK_MS;
-    judgeHistory(run, settledSince(run), longestTimeoutMs(run) + slackMs, findings);
+    const overMs = longestTimeoutMs(run) + slackMs;
+    judgeHistory(run, settledSince(run), () => overMs, findings);
     const few = Object.entries(LOOKS_MIN).find(([what, least]) => {
       return (findings.evidence[what] ?? 0) < least;
     });

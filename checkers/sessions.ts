@@ -42,7 +42,11 @@ export const sessions: Checker = {
     judgeObservations(run, ledger, findings);
     const tickMs = Number(run.config.systemOptions.tickTime ?? 0);
     const longestMs = Math.max(0, ...[...ledger.sessions.values()].map(timeoutOf));
-    judgeHistory(run, settledSince(run), longestMs + 2 * tickMs + EXPIRY_SLACK_MS, findings);
+    const overMs = (id: string): number => {
+      const timeoutMs = ledger.sessions.get(id)?.opened?.timeoutMs ?? longestMs;
+      return timeoutMs + 2 * tickMs + EXPIRY_SLACK_MS;
+    };
+    judgeHistory(run, settledSince(run), overMs, findings);
     survivors(run, findings);
     if (run.ops.some((op) => op.f === 'create-ephemeral')) {
       return findings.verdict(NAME, GUARANTEE, thinEvidence(findings));

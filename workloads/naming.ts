@@ -1,11 +1,19 @@
 // The workload `naming`: names instead of addresses. Servers take a name for as long as their session lives,
 // clients look names up and are told when one changes hands.
+import { discovery } from '../checkers/discovery.ts';
 import { tree } from '../checkers/tree.ts';
 import { watches } from '../checkers/watches.ts';
 import type { OpStep, Plan } from '../history/plan.ts';
 import type { Workload, WorkloadContext } from '../history/plugin.ts';
 import type { Random } from '../history/random.ts';
-import { createAll, finalReads, paced, SESSION_OPTIONS, treeClient } from './pacing.ts';
+import {
+  createAll,
+  finalReads,
+  paced,
+  SESSION_OPTIONS,
+  settledLists,
+  treeClient,
+} from './pacing.ts';
 
 const ROOT = '/chaos/naming';
 const NAMES = 6;
@@ -44,6 +52,21 @@ function load(context: WorkloadContext, thread: number, random: Random): Plan {
   });
 }
 
+/** Some take a name for good; then all names are listed and looked up through every server. */
+function* final(context: WorkloadContext, thread: number): Plan {
+  yield { kind: 'op', f: 'open' };
+  const key = `${ROOT}/name${thread}`;
+  const takes = thread < NAMES / 2;
+  if (takes) {
+    const data = { address: `t${thread} at last` };
+    yield { kind: 'op', f: 'create-ephemeral', key, value: { sequential: false, data } };
+  }
+  yield* settledLists(context, ROOT);
+  for (const node of takes ? context.nodes : []) yield { kind: 'op', f: 'get', key, node };
+  if (takes) yield { kind: 'op', f: 'get', key };
+  yield* finalReads(context, thread, [ROOT]);
+}
+
 /** Steps: `create-ephemeral` takes a name, `delete` gives it back, `get` looks it up. */
 export const naming: Workload = {
   name: 'naming',
@@ -52,7 +75,7 @@ export const naming: Workload = {
   defaultOptions: { ...SESSION_OPTIONS },
   setup: (context, thread) => createAll(context, thread, [ROOT], (key) => `setup ${key}`),
   load,
-  final: (context, thread) => finalReads(context, thread, [ROOT]),
+  final,
   client: (context, thread) => treeClient(context, thread, true),
-  checkers: [watches, tree],
+  checkers: [discovery, watches, tree],
 };

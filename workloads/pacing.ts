@@ -94,6 +94,13 @@ export function* finalReads(
   }
 }
 
+/** Waits until who is gone must have expired, then lists a directory: as a client, and by every server. */
+export function* settledLists(context: WorkloadContext, key: string): Plan {
+  yield { kind: 'sleep', ms: millis(context, 'sessionTimeoutMs') + SETTLE_MS };
+  yield { kind: 'op', f: 'children', key };
+  for (const node of context.nodes) yield { kind: 'op', f: 'children', key, node };
+}
+
 /** Creates keys in setup, one plan a node, all with one value or one of their own. */
 export function* createAll(
   context: WorkloadContext,

@@ -1,12 +1,21 @@
 // The workload `service-discovery`: servers come and go as ephemeral nodes that record the accesses they got;
 // clients keep the list by watching it and send each access to the least loaded.
+import { discovery } from '../checkers/discovery.ts';
 import { tree } from '../checkers/tree.ts';
 import { watches } from '../checkers/watches.ts';
 import type { Event } from '../history/event.ts';
 import type { OpStep, Plan } from '../history/plan.ts';
 import type { Workload, WorkloadContext } from '../history/plugin.ts';
 import type { Random } from '../history/random.ts';
-import { createAll, finalReads, paced, rest, SESSION_OPTIONS, treeClient } from './pacing.ts';
+import {
+  createAll,
+  finalReads,
+  paced,
+  rest,
+  SESSION_OPTIONS,
+  settledLists,
+  treeClient,
+} from './pacing.ts';
 
 const ROOT = '/chaos/services';
 /** One thread of so many is a server. */
@@ -90,6 +99,22 @@ function load(context: WorkloadContext, thread: number, random: Random): Plan {
   return paced(context, thread, random, () => balancer.next(), learn);
 }
 
+/** Everybody begins anew; some servers register once more, and everybody must be shown just these. */
+function* final(context: WorkloadContext, thread: number): Plan {
+  yield { kind: 'op', f: 'open' };
+  let path: string | undefined;
+  if (thread % SERVERS_EACH === 0) {
+    const value = { sequential: true, data: { load: 0, by: `t${thread} at last` } };
+    const made = yield { kind: 'op', f: 'create-ephemeral', key: `${ROOT}/s-`, value };
+    if (made.kind === 'op' && made.event.type === 'ok') {
+      path = (made.event.value as { path: string }).path;
+    }
+  }
+  yield* settledLists(context, ROOT);
+  if (path !== undefined) yield { kind: 'op', f: 'get', key: path };
+  yield* finalReads(context, thread, [ROOT]);
+}
+
 /** Steps: `create-ephemeral` registers a server, `children` lists, `multi` records an access. */
 export const serviceDiscovery: Workload = {
   name: 'service-discovery',
@@ -98,7 +123,7 @@ export const serviceDiscovery: Workload = {
   defaultOptions: { ...SESSION_OPTIONS },
   setup: (context, thread) => createAll(context, thread, [ROOT], (key) => `setup ${key}`),
   load,
-  final: (context, thread) => finalReads(context, thread, [ROOT]),
+  final,
   client: (context, thread) => treeClient(context, thread, true),
-  checkers: [watches, tree],
+  checkers: [discovery, watches, tree],
 };
