@@ -354,6 +354,8 @@ export class Broadcast {
   expireSessions(nowMs: number): void {
     const { events } = this.#context;
     for (const { id, silentMs, timeoutMs } of this.#sessions.expired(nowMs)) {
+      // The close before this one may have used up the epoch: the next leader counts the time anew.
+      if (this.#stopped) return;
       const session = id.toString(16);
       events.emit({ ev: 'sessionExpired', session, silentMs: Math.round(silentMs), timeoutMs });
       this.#submitOwn({ op: Op.closeSession, body: Buffer.alloc(0) }, id);

@@ -27,9 +27,9 @@ function setData(path: string, data: string): Buffer {
   return writer.toBuffer();
 }
 
-async function openSession(server: TestServer): Promise<number> {
+async function openSession(server: TestServer, timeoutMs = 60_000): Promise<number> {
   const writer = new ByteWriter();
-  int.write(writer, 60_000);
+  int.write(writer, timeoutMs);
   buffer.write(writer, Buffer.alloc(16, 7));
   const { zxid } = await ensemble.submit(server, Op.createSession, writer.toBuffer());
   return zxid;
@@ -79,6 +79,20 @@ describe('replica', () => {
     await until('synced', () => other.front.syncs.has(901) && leader.front.syncs.has(902));
     expect(other.front.syncs.get(901)).toBeGreaterThanOrEqual(last.zxid);
     await equalState();
+  });
+
+  it('lets no session expire once the epoch is used up', async () => {
+    const limits = { snapCount: 1_000_000, recentRecordsMax: 1_000, transactionsPerEpochMax: 4 };
+    ensemble = await TestEnsemble.create(1, limits);
+    const server = await startAll([1]);
+    for (let i = 0; i < 3; i++) await openSession(server, 100);
+    await until('all sessions are closed', () => [...server.tree.sessions()].length === 0);
+    const told = server.events.filter(({ ev }) =>
+      ['established', 'left', 'sessionExpired'].includes(ev as string),
+    );
+    const lefts = told.flatMap(({ ev }, i) => (ev === 'left' ? [i] : []));
+    expect(lefts).not.toEqual([]);
+    for (const i of lefts) expect(told[i + 1]?.ev).toBe('established');
   });
 
   it('survives the loss of a leader and synchronises it by DIFF when it is back', async () => {

@@ -165,6 +165,7 @@ function defineSimulated(program: Command, { terminal, registry }: Surroundings,
     .description('plant every known bug in turn and let the simulator look for it')
     .argument('[ids...]', 'only these; `chaos list mutants`')
     .option('--seeds <n>', 'seeds to try for each', wholeNumber('--seeds', 1, 100_000), 200)
+    .option('--from <seed>', 'the first of them', wholeNumber('--from', 1, MAX_SEED / 2), 1)
     .option('--jobs <n>', 'processes', wholeNumber('--jobs', 1, 256))
     .option('--store', 'shrink what is found and keep it as scenarios/mutants/<id>.json')
     .option('--scenarios', 'run the scenarios that are kept, on the planted and the clean server')

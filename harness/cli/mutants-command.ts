@@ -24,6 +24,8 @@ export interface MutantsRequest {
   /** Ids; empty: all. */
   ids: readonly string[];
   seeds: number;
+  /** The first of them. */
+  from: number;
   jobs?: number;
   /** Shrink what is found and keep it under scenarios/mutants/. */
   store?: boolean;
@@ -81,7 +83,12 @@ async function hunts(
   const say = (line: string) => output.line(line);
   for (const mutant of chosen) {
     if (signal.aborted) break;
-    const finding = await hunt(mutant, { trials, from: 1, to: request.seeds, say });
+    const finding = await hunt(mutant, {
+      trials,
+      from: request.from,
+      to: request.from + request.seeds - 1,
+      say,
+    });
     if (signal.aborted) break;
     findings.push(finding);
     say(describe(finding));
