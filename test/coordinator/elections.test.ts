@@ -128,8 +128,9 @@ function lastVotes(node: string): string[] {
 /** Brings about zxids 8, 8, 8, 7, 7 under server 3, the last two cut off from everybody. */
 async function unequalHistories() {
   const client = ensemble.client(['n1'], { sessionTimeoutMs: 60_000 });
-  await client.create('/count', Buffer.from('2'));
-  for (let n = 3; n <= 7; n++) await client.setData('/count', Buffer.from(`${n}`));
+  // The leader has written the ensemble down, and the session was opened.
+  await client.create('/count', Buffer.from('3'));
+  for (let n = 4; n <= 7; n++) await client.setData('/count', Buffer.from(`${n}`));
   for (const node of NODES) await ensemble.told(node, 'apply', ({ zxid }) => zxid >>> 0 === 7);
   const links = linksBetween(['n4'], ['n1', 'n2', 'n3', 'n5']);
   links.push(...linksBetween(['n5'], ['n1', 'n2', 'n3']));
