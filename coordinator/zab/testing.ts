@@ -146,8 +146,9 @@ export class TestEnsemble {
         readOnlyMode: this.readOnly.has(sid),
         reconfigEnabled: this.#founders < this.#peers.length,
         tickMs: TICK_MS,
-        initLimit: 20,
-        silenceMsMax: TICK_MS * 8,
+        // Who stops is noticed at once; only a busy machine makes servers silent here.
+        initLimit: 100,
+        silenceMsMax: TICK_MS * 60,
         reaping: { checkMs: TICK_MS, perMinuteMax: 100_000, unusedMsMax: 0 },
         ...(transactionsPerEpochMax === undefined ? {} : { transactionsPerEpochMax }),
       },
