@@ -2,7 +2,7 @@
 // how many, on whom, when, and whether each is healed.
 import { describe, expect, it } from 'vitest';
 import { type Capability, type Fault, faultNodes } from '../history/fault.ts';
-import type { Completion } from '../history/plan.ts';
+import type { Completion, Plan } from '../history/plan.ts';
 import type { Nemesis } from '../history/plugin.ts';
 import { Random } from '../history/random.ts';
 import { amn, castAmnesia } from './amn.ts';
@@ -16,6 +16,7 @@ import { partitionOne } from './partition-one.ts';
 import { partitionRing, ringCuts } from './partition-ring.ts';
 import { pauseLeader } from './pause-leader.ts';
 import { drawRounds } from './swarm.ts';
+import { castTail, outvoted, pretender } from './tail.ts';
 
 interface Played {
   fault: Fault;
@@ -203,6 +204,49 @@ describe('amn', () => {
       expect(lost.untilMs).toBeLessThan(held.untilMs ?? Number.POSITIVE_INFINITY);
     }
     expect(new Set(played.map(({ fault }) => faultNodes(fault).join())).size).toBe(3);
+  });
+});
+
+describe('the plays about a tail', () => {
+  const order = (plan: Plan): string[] => {
+    const said: string[] = [];
+    let id = 0;
+    const ids = new Map<number, string>();
+    for (let step = plan.next(); step.done !== true; ) {
+      const { value } = step;
+      let done: Completion = { kind: 'slept' } as Completion;
+      if (value.kind === 'inject') {
+        id += 1;
+        ids.set(id, value.fault.kind);
+        said.push(value.fault.kind);
+        done = { kind: 'injected', id } as Completion;
+      } else if (value.kind === 'heal') said.push(`heal ${ids.get(value.id)}`);
+      step = plan.next(done);
+    }
+    return said;
+  };
+
+  it('cast everybody: the old one and the frail are exactly a quorum', () => {
+    for (let count = 3; count <= 9; count++) {
+      const all = names(count);
+      for (let draw = 0; draw < 30; draw++) {
+        const { old, frail, others } = castTail(all, all[draw % count], draw);
+        expect([...old, ...frail, ...others].sort()).toEqual(all);
+        expect(old).toEqual([all[draw % count]]);
+        expect(old.length + frail.length).toBe(Math.floor(count / 2) + 1);
+      }
+    }
+  });
+
+  it('heal all that they inject, in their order', () => {
+    const cast = castTail(names(3), 'n1', 0);
+    expect(order(outvoted(cast, 500, 4_000))).toEqual([
+      ...['cut', 'kill', 'crash', 'heal cut'],
+      ...['pause', 'heal crash', 'heal kill', 'heal pause'],
+    ]);
+    expect(order(pretender(cast, 500, 4_000))).toEqual([
+      ...['cut', 'crash', 'heal cut', 'cut', 'heal crash', 'heal cut'],
+    ]);
   });
 });
 

@@ -11,7 +11,7 @@ import {
 import type { Completion, Plan, Step } from '../history/plan.ts';
 import type { Nemesis } from '../history/plugin.ts';
 import type { Random } from '../history/random.ts';
-import { amnesia, castAmnesia } from './amn.ts';
+import { isPlay, PLAYS, type Play, perform } from './plays.ts';
 
 /** Who is struck: roles are looked up when the round begins. */
 export type Victims = 'leader' | 'follower' | 'one' | 'minority' | 'majority' | 'all';
@@ -23,13 +23,13 @@ export type Reach = 'both' | 'out' | 'in';
 export interface Round {
   waitMs: number;
   holdMs: number;
-  kind: 'isolate' | 'one-way' | 'ring' | 'amn' | Exclude<FaultKind, 'cut' | 'throttle'>;
+  kind: 'isolate' | 'one-way' | 'ring' | Play | Exclude<FaultKind, 'cut' | 'throttle'>;
   victims: Victims;
   /** Draws the victims among equals. Even: the next round waits for this one. */
   draw: number;
   /**
    * slow: delay in ms; lose: probability; skew: offset in ms; crash: the call; disk slow-fsync: delay in
-   * ms; amn: how long is written before the power loss, ms.
+   * ms; plays: how long is written before they go on, ms.
    */
   amount?: number;
   /** slow. */
@@ -46,6 +46,7 @@ export interface Round {
   power?: boolean;
 }
 
+/** `amn` stands for all plays. */
 const KINDS: readonly Round['kind'][] = [
   'isolate',
   'isolate',
@@ -129,17 +130,18 @@ const DETAILS: Partial<Record<Round['kind'], (random: Random) => Details>> = {
 };
 
 function drawRound(random: Random, kinds: readonly Round['kind'][], fast: boolean): Round {
-  const kind = random.pick(kinds);
+  const picked = random.pick(kinds);
   const short = random.bool(0.4);
   const drawn = random.u32();
+  const kind = picked === 'amn' ? (PLAYS[(drawn >>> 8) % PLAYS.length] as Play) : picked;
   return {
     waitMs: fast ? random.int(50, 900) : random.int(300, 4_000),
     holdMs: short ? random.int(30, 700) : random.int(700, 5_000),
     kind,
     victims: random.pick(VICTIMS),
     // Nothing may strike while roles are played.
-    draw: kind === 'amn' ? drawn - (drawn % 2) : drawn,
-    ...DETAILS[kind]?.(random),
+    draw: isPlay(kind) ? drawn - (drawn % 2) : drawn,
+    ...DETAILS[picked]?.(random),
   };
 }
 
@@ -155,6 +157,10 @@ export function needsOf({ kind, effect = 'power-loss' }: Pick<Round, 'kind' | 'e
       return needs(`disk:${effect}`);
     case 'amn':
       return needs('pause', 'disk:power-loss');
+    case 'outvoted':
+      return needs('cut', 'kill', 'crash', 'pause');
+    case 'pretender':
+      return needs('cut', 'crash');
     default:
       return needs(kind);
   }
@@ -248,6 +254,8 @@ function faultOf(round: Round, nodes: readonly string[], victims: string[]): Fau
       return { kind: 'crash', nodes: victims, call, match, how };
     }
     case 'amn':
+    case 'outvoted':
+    case 'pretender':
       return undefined;
     default:
       return { kind: round.kind, nodes: victims };
@@ -283,12 +291,11 @@ export function* playRounds(rounds: readonly Round[], nodes: readonly string[]):
   for (const round of rounds) {
     yield* pass(round.waitMs);
     // A whole play with every node in it begins when all is healed.
-    if (round.kind === 'amn') yield* pass(leftMs());
+    if (isPlay(round.kind)) yield* pass(leftMs());
     const seen = yield { kind: 'observe' };
     const leader = seen.kind === 'observed' ? seen.view.roles.leader?.[0] : undefined;
-    if (round.kind === 'amn') {
-      const writeMs = Math.min(round.amount ?? 0, round.holdMs);
-      yield* amnesia(castAmnesia(nodes, leader, round.draw / 2), writeMs, round.holdMs - writeMs);
+    if (isPlay(round.kind)) {
+      yield* perform(round.kind, round, nodes, leader);
       nowMs += round.holdMs;
       continue;
     }
