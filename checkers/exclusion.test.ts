@@ -3,9 +3,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Event } from '../history/event.ts';
+import type { Op } from '../history/op.ts';
 import { Random } from '../history/random.ts';
 import type { RunRecord } from '../history/run-record.ts';
-import { exclusion } from './exclusion.ts';
+import { countsOn, exclusion } from './exclusion.ts';
 import { recordOf, testConfig } from './testing-record.ts';
 import { kinds } from './testing-run.ts';
 import { numbered } from './testing-tree.ts';
@@ -121,6 +122,15 @@ describe('exclusion', () => {
       for (const data of writeData(history, -1)) data.token = 1;
     });
     expect(fell).toContain('token-fell');
+  });
+
+  it('lets only the same holder repeat a count, and only what it was not told of', () => {
+    const first = { op: { type: 'info' } as Op, data: { n: 7, token: 3 } };
+    expect(countsOn(first, { data: { n: 7, token: 3 } }, 0)).toBe(true);
+    expect(countsOn(first, { data: { n: 7, token: 4 } }, 0)).toBe(false);
+    expect(countsOn({ ...first, op: { type: 'ok' } as Op }, first, 0)).toBe(false);
+    expect(countsOn(first, { data: { n: 9, token: 4 } }, 0)).toBe(false);
+    expect(countsOn(first, { data: { n: 9, token: 4 } }, 1)).toBe(true);
   });
 
   it('finds one whose turn never came after the heal', async () => {

@@ -182,6 +182,20 @@ function inTurn(place: string, holders: Contender[], findings: Findings): void {
   }
 }
 
+/**
+ * Whether a write counts on from the one before it, between which `undecided` others may lie. A holder
+ * that was not answered may ask again for what was done: with its own token, and the same count.
+ */
+export function countsOn(
+  before: Pick<GuardedWrite, 'op' | 'data'>,
+  write: Pick<GuardedWrite, 'data'>,
+  undecided: number,
+): boolean {
+  const step = write.data.n - before.data.n;
+  if (step === 0) return before.op.type === 'info' && write.data.token === before.data.token;
+  return step >= 1 && step <= 1 + undecided;
+}
+
 /** Writes of one resource: tokens never fall, and each counts on from the one before it. */
 function fenced(run: RunRecord, writes: readonly GuardedWrite[], findings: Findings): void {
   const undecided = new Map<string, number>();
@@ -202,8 +216,7 @@ function fenced(run: RunRecord, writes: readonly GuardedWrite[], findings: Findi
       const why = `${both} carry the tokens ${formatZxid(before.data.token)} and ${formatZxid(write.data.token)}; tokens never fall.`;
       findings.add({ kind: 'token-fell', why, ...about });
     }
-    const step = write.data.n - before.data.n;
-    if (step >= 1 && step <= 1 + (undecided.get(write.path) ?? 0)) continue;
+    if (countsOn(before, write, undecided.get(write.path) ?? 0)) continue;
     const why = `${both} count ${before.data.n} and ${write.data.n}: what one holder does between reading and writing was not its own.`;
     findings.add({ kind: 'update-lost', why, ...about });
   }
