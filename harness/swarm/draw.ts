@@ -10,8 +10,17 @@ import { workloads } from '../plugins.ts';
 const FAULTS_MS = 58_000;
 const RECOVERY_MS_MAX = 20_000;
 
-/** Workloads by weight: registers are judged hardest. */
-const DRAWN = [...workloads.map(({ name }) => name), 'register', 'register', 'ephemeral'];
+/**
+ * Workloads take turns in an order drawn for each round of them: so many seeds in a row have as many of each,
+ * and none is left out by chance.
+ */
+function workloadOf(seed: number): string {
+  // Ranges of seeds begin with 1.
+  const turn = Math.max(0, seed - 1);
+  const round = Math.floor(turn / workloads.length);
+  const order = new Random(round, 'workloads').shuffle(workloads);
+  return (order[turn % workloads.length] as (typeof order)[number]).name;
+}
 
 /** A leader mostly keeps its epoch, and sometimes uses it up in the midst of the load. */
 const TRANSACTIONS_PER_EPOCH = [4_294_967_295, 4_294_967_295, 4_294_967_295, 2_000, 400];
@@ -28,7 +37,7 @@ export function drawSwarm(seed: number, limits: SwarmLimits = {}): RunConfig {
   const random = new Random(seed, 'swarm');
   const size = random.pick([3, 3, 3, 3, 3, 3, 5, 5, 4]);
   const nodes = Array.from({ length: limits.nodes ?? size }, (_, i) => `n${i + 1}`);
-  const workloadName = random.pick(DRAWN);
+  const workloadName = workloadOf(seed);
   const workload = workloads.find(({ name }) => name === (limits.workload ?? workloadName));
   if (workload === undefined) throw new Error(`no workload ${limits.workload ?? workloadName}`);
   const snapCount = random.pick([20, 60, 200, 1_000]);
