@@ -130,6 +130,11 @@ describe('amnesia', () => {
   });
 
   it('shows Z31, which does not', { timeout: TEST_MS }, async () => {
-    expect((await play(6, rounds, 'Z31')).invalid).toContain('log');
+    // Whether the amnesiac was needed for a write's quorum is chance: one schedule of several shows it.
+    const seen = new Set<string>();
+    for (let seed = 6; seed <= 12 && !seen.has('log'); seed++) {
+      for (const checker of (await play(seed, rounds, 'Z31')).invalid) seen.add(checker);
+    }
+    expect([...seen]).toContain('log');
   });
 });
