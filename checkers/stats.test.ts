@@ -127,6 +127,20 @@ test('a tenth of the pace before is demanded during the faults', async () => {
   expect(verdict.reason).toBe('only 15 operations succeeded during the faults; 40 are needed');
 });
 
+test('of several isolations a quarter may find nobody speaking', async () => {
+  const at = [1000, 1250, 1500, 1750];
+  const faults = at.map((from) => ({ fault: CUT, from, to: from + 240 }));
+  const spoken = (count: number) => at.slice(0, count).map((from) => ({ ...STUCK, at: from + 20 }));
+  const rest = ENOUGH.filter((op) => op !== STUCK);
+  expect(await judge([...rest, ...spoken(3)], faults)).toMatchObject({
+    outcome: 'valid',
+    evidence: { isolationsUnspokenTo: 1 },
+  });
+  const half = await judge([...rest, ...spoken(2)], faults);
+  expect(half.outcome).toBe('unknown');
+  expect(half.reason).toMatch(/n1 during fault 2 .*in 2 of 4 isolations$/);
+});
+
 test('a killed server has no clients to speak to it', async () => {
   const killed: FaultLine[] = [{ fault: { kind: 'kill', nodes: ['n1'] }, from: 1000, to: 2000 }];
   const verdict = await judge(
