@@ -191,6 +191,7 @@ export class DirectSession {
     const stumble = ({ body }: Reply): void => {
       for (let i = 0; i < STATS_BEYOND_REPLY; i++) ExistsResponse.read(body);
     };
+    // Its rejection is what was wanted: the connection is lost, by the stumble or already before it.
     await this.#ask({ ...request, encode }, stumble).catch(() => undefined);
   }
 

@@ -183,6 +183,8 @@ export class TreeClient implements WorkloadClient {
       return { type: 'fail', error: 'NoSession' };
     }
     const sent = session.connected ? burst : [];
+    // Nobody waits for them: the connection goes before an answer can come, and the history has them as
+    // sent, with an outcome that nobody knows.
     for (const path of sent) session.createEphemeral(path, false).catch(() => undefined);
     session.drop();
     return { type: 'ok', value: { burst: sent }, session: id };
