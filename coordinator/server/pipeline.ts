@@ -112,10 +112,12 @@ export class RequestPipeline {
     } else if (work.kind === 'sync') putSynced(out, xid, tree.lastApplied, work.path);
     else if (work.outcome !== undefined) {
       const { zxid, result } = work.outcome;
-      putResult(out, xid, zxid, op, result);
-      if (op === Op.closeSession) ending = 'the client closed its session';
-      else if (result.err === ErrorCode.SessionMoved)
-        ending = 'the session moved to another server';
+      // As in ZooKeeper an error of the connection, not of the request: no client expects it as a reply.
+      if (result.err === ErrorCode.SessionMoved) ending = 'the session moved to another server';
+      else {
+        putResult(out, xid, zxid, op, result);
+        if (op === Op.closeSession) ending = 'the client closed its session';
+      }
     }
     this.#host.answered(entry, watch);
     if (work.kind === 'sync') {
