@@ -13,8 +13,8 @@ export const z55: Mutant = {
   patches: [
     {
       file: 'coordinator/server/front.ts',
-      find: 'if (lastZxidSeen > lastApplied || sessionId > BigInt(lastApplied)) {',
-      replace: 'if (sessionId < 0n) {',
+      find: 'if (lastZxidSeen > lastApplied) this',
+      replace: 'if (sessionId < 0n) this',
     },
   ],
 };

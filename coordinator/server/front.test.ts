@@ -110,6 +110,8 @@ describe('handshake', () => {
     await refused(session, Buffer.alloc(16, 7));
     await refused(3n, password);
     await refused(-5n, password);
+    // Beyond all that was ever opened, as everybody confirms.
+    await refused(1n << 60n, password);
     server.attachAnswer = 0;
     await refused(session, password);
   });
@@ -126,7 +128,13 @@ describe('handshake', () => {
     };
     await hungUpOn(lastApplied + 1, session);
     await hungUpOn(lastApplied + 1, 0n);
-    await hungUpOn(0, 1n << 60n);
+    server.hold();
+    const newer = hungUpOn(0, BigInt(lastApplied + 5));
+    while (server.held.length === 0) await new Promise((resolve) => setImmediate(resolve));
+    server.held.length = 0;
+    server.front.synced(server.lastSync, lastApplied + 5);
+    await newer;
+    server.release();
     server.attachAnswer = -1;
     await hungUpOn(lastApplied, session);
     const reasons = server.events.flatMap(({ reason }) => (reason === undefined ? [] : [reason]));

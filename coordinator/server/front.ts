@@ -42,6 +42,7 @@ function sessionHex(session: number): string {
 /** Who waits for the outcome of a request handed to consensus. */
 type Waiting =
   | { kind: 'open'; connection: ClientConnection; password: Buffer }
+  | { kind: 'locate'; connection: ClientConnection; hello: Hello }
   | { kind: 'attach'; connection: ClientConnection; session: number; lastZxidSeen: number }
   | { kind: 'request'; connection: ClientConnection; entry: Outstanding };
 
@@ -175,6 +176,7 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
 
   synced(request: number, zxid: Zxid): void {
     const waiting = this.#take(request);
+    if (waiting?.kind === 'locate') this.#located(waiting, zxid);
     if (waiting?.kind !== 'request') return;
     waiting.connection.synced(waiting.entry, zxid);
     if (this.tree.lastApplied < zxid) {
@@ -252,17 +254,15 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
     }
     const { lastApplied } = this.tree;
     const { sessionId, lastZxidSeen } = request;
+    // A session is named by the zxid that opened it.
+    const isNewer = sessionId > BigInt(lastApplied);
     // A client never goes back in time: it must look for a server that knows what it has seen.
-    if (lastZxidSeen > lastApplied || sessionId > BigInt(lastApplied)) {
-      const seen = zxidHex(Math.max(lastZxidSeen, Number(sessionId)));
-      connection.close(
-        `refused: this server is behind (at ${zxidHex(lastApplied)}, the client has seen ${seen})`,
-      );
-      return;
-    }
-    if (sessions !== undefined) this.#connectReadOnly(sessions, connection, request);
+    if (lastZxidSeen > lastApplied) this.#refuseAhead(connection, lastZxidSeen);
+    else if (sessions !== undefined && isNewer) this.#refuseAhead(connection, Number(sessionId));
+    else if (sessions !== undefined) this.#connectReadOnly(sessions, connection, request);
     else if (sessionId === 0n) this.#openSession(connection, request.timeOut);
-    else this.#reconnect(connection, Number(sessionId), request);
+    else if (isNewer) this.#locate(connection, request);
+    else this.#reconnect(connection, request);
   }
 
   touch(session: number): void {
@@ -482,7 +482,28 @@ export class ClientFront implements Front, ConnectionOwner, WordSource {
     } else this.#welcome(connection, zxid, session.timeoutMs, password, 0);
   }
 
-  #reconnect(connection: ClientConnection, id: number, request: Hello): void {
+  #refuseAhead(connection: ClientConnection, seen: number): void {
+    const applied = zxidHex(this.tree.lastApplied);
+    connection.close(
+      `refused: this server is behind (at ${applied}, the client has seen ${zxidHex(seen)})`,
+    );
+  }
+
+  /** A session opened after all that this server knows, or never: where the others are tells which. */
+  #locate(connection: ClientConnection, hello: Hello): void {
+    this.#parts.consensus.sync(this.#wait({ kind: 'locate', connection, hello }), 0);
+  }
+
+  /** Whatever a client was told before it came was committed at `zxid`. */
+  #located({ connection, hello }: Waiting & { kind: 'locate' }, zxid: Zxid): void {
+    if (!connection.connecting) return;
+    const session = Number(hello.sessionId);
+    if (session > zxid) connection.refuseSession();
+    else this.#refuseAhead(connection, session);
+  }
+
+  #reconnect(connection: ClientConnection, request: Hello): void {
+    const id = Number(request.sessionId);
     const session = this.tree.session(id);
     if (
       session === undefined ||
