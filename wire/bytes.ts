@@ -46,6 +46,17 @@ export class ByteWriter {
     return this.u8(value ? 1 : 0);
   }
 
+  i8(value: number): this {
+    return this.u8(value & 0xff);
+  }
+
+  i16(value: number): this {
+    const at = this.#reserve(2);
+    this.#buffer[at] = (value >> 8) & 0xff;
+    this.#buffer[at + 1] = value & 0xff;
+    return this;
+  }
+
   i32(value: number): this {
     const at = this.#reserve(4);
     this.#buffer.writeInt32BE(value | 0, at);
@@ -80,6 +91,32 @@ export class ByteWriter {
     const at = this.#reserve(8);
     this.#buffer.writeDoubleBE(value, at);
     return this;
+  }
+
+  /** Writes an unsigned 32-bit integer in one to five bytes, seven bits each, low bits first. */
+  uvarint(value: number): this {
+    let rest = value >>> 0;
+    while (rest > 0x7f) {
+      this.u8((rest & 0x7f) | 0x80);
+      rest >>>= 7;
+    }
+    return this.u8(rest);
+  }
+
+  /** Writes a signed 32-bit integer as a zigzag varint (0, -1, 1, -2 … become 0, 1, 2, 3 …). */
+  varint(value: number): this {
+    return this.uvarint((value << 1) ^ (value >> 31));
+  }
+
+  /** Writes a safe integer as a zigzag varint of up to ten bytes. Throws RangeError past 2^53. */
+  varlong(value: number): this {
+    if ((value | 0) === value) return this.varint(value);
+    if (!Number.isSafeInteger(value))
+      throw new RangeError(`varlong expects a safe integer, got ${value}`);
+    let rest = BigInt(value) * 2n;
+    if (value < 0) rest = -rest - 1n;
+    for (; rest > 0x7fn; rest >>= 7n) this.u8(Number(rest & 0x7fn) | 0x80);
+    return this.u8(Number(rest));
   }
 
   bytes(value: Uint8Array): this {
@@ -159,6 +196,14 @@ export class ByteReader {
     return this.u8() !== 0;
   }
 
+  i8(): number {
+    return this.buffer.readInt8(this.#take(1));
+  }
+
+  i16(): number {
+    return this.buffer.readInt16BE(this.#take(2));
+  }
+
   i32(): number {
     return this.buffer.readInt32BE(this.#take(4));
   }
@@ -179,6 +224,47 @@ export class ByteReader {
 
   f64(): number {
     return this.buffer.readDoubleBE(this.#take(8));
+  }
+
+  /** Reads an unsigned varint; throws WireError where it is longer than 32 bits. */
+  uvarint(): number {
+    const start = this.#at;
+    let value = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
+      const byte = this.u8();
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+    const last = this.u8();
+    if (last > 0x0f) throw new WireError(`expected a 32-bit varint at offset ${start}, got more`);
+    return (value | (last << 28)) >>> 0;
+  }
+
+  /** Reads a signed 32-bit zigzag varint. */
+  varint(): number {
+    const raw = this.uvarint();
+    return (raw >>> 1) ^ -(raw & 1);
+  }
+
+  /** Reads a zigzag varint of up to 64 bits; throws WireError where the value is past 2^53. */
+  varlong(): number {
+    const start = this.#at;
+    let low = 0;
+    for (let shift = 0; shift < 28; shift += 7) {
+      const byte = this.u8();
+      low |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return (low >>> 1) ^ -(low & 1);
+    }
+    let raw = BigInt(low);
+    for (let shift = 28n; shift < 70n; shift += 7n) {
+      const byte = this.u8();
+      raw |= BigInt(byte & 0x7f) << shift;
+      if (byte >= 0x80) continue;
+      const value = Number((raw & 1n) === 0n ? raw >> 1n : -(raw >> 1n) - 1n);
+      if (raw < 1n << 64n && Number.isSafeInteger(value)) return value;
+      throw new WireError(`expected a varint within 2^53 at offset ${start}, got raw ${raw}`);
+    }
+    throw new WireError(`expected a varint of at most 10 bytes at offset ${start}, got more`);
   }
 
   /** A view of the next bytes, sharing memory with the input. */

@@ -54,6 +54,45 @@ describe('bytes', () => {
   });
 });
 
+describe('varints', () => {
+  const bytesOf = (write: (writer: ByteWriter) => void): string => {
+    const writer = new ByteWriter(1);
+    write(writer);
+    return writer.toBuffer().toString('hex');
+  };
+  it('takes the published examples of protocol buffers', () => {
+    expect(bytesOf((w) => w.uvarint(300))).toBe('ac02');
+    expect(bytesOf((w) => w.uvarint(0xffff_ffff))).toBe('ffffffff0f');
+    expect(bytesOf((w) => w.varint(-1).varint(1).varint(-2))).toBe('010203');
+    expect(bytesOf((w) => w.varint(2 ** 31 - 1).varint(-(2 ** 31)))).toBe('feffffff0fffffffff0f');
+    expect(bytesOf((w) => w.varlong(2 ** 31))).toBe('8080808010');
+  });
+  it('reads back what was written', () => {
+    fc.assert(
+      fc.property(fc.maxSafeInteger(), fc.integer(), fc.nat(0xffff_ffff), (long, int, natural) => {
+        const writer = new ByteWriter(1);
+        writer.varlong(long).varlong(int).varint(int).uvarint(natural).i16(int).i8(int);
+        const reader = new ByteReader(writer.toBuffer());
+        expect(reader.varlong()).toBe(long);
+        expect(reader.varlong()).toBe(int);
+        expect(reader.varint()).toBe(int);
+        expect(reader.uvarint()).toBe(natural);
+        expect(reader.i16()).toBe((int << 16) >> 16);
+        expect(reader.i8()).toBe((int << 24) >> 24);
+        expect(reader.remaining).toBe(0);
+      }),
+    );
+  });
+  it('refuses what is longer than the type', () => {
+    const reading = (hex: string) => new ByteReader(Buffer.from(hex, 'hex'));
+    expect(() => reading('ffffffff10').uvarint()).toThrow(/32-bit varint/);
+    expect(() => reading('ffffffffffffffffff01').varlong()).toThrow(/within 2\^53/);
+    expect(() => reading('80808080808080808080').varlong()).toThrow(/at most 10 bytes/);
+    expect(() => reading('ffff').varlong()).toThrow(WireError);
+    expect(() => new ByteWriter().varlong(2 ** 53)).toThrow(RangeError);
+  });
+});
+
 describe('FrameSplitter', () => {
   it('finds the same frames however the stream is cut', () => {
     const bodies = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 8 });
