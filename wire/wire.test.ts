@@ -17,6 +17,13 @@ describe('crc32c', () => {
   it('gives the published check value', () => {
     expect(crc32c(Buffer.from('123456789')).toString(16)).toBe('e3069283');
   });
+  it('gives the vectors of RFC 3720 B.4', () => {
+    const ascending = Uint8Array.from({ length: 32 }, (_, i) => i);
+    expect(crc32c(new Uint8Array(32)).toString(16)).toBe('8a9136aa');
+    expect(crc32c(new Uint8Array(32).fill(0xff)).toString(16)).toBe('62a8ab43');
+    expect(crc32c(ascending).toString(16)).toBe('46dd794e');
+    expect(crc32c(ascending.toReversed()).toString(16)).toBe('113fdb5c');
+  });
   it('agrees with the bitwise definition and continues from a seed', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat(200), (data, cut) => {
