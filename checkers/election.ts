@@ -13,6 +13,7 @@ import {
   unknownVerdict,
   upperBound,
 } from './evidence.ts';
+import { unexplainedRefusals } from './refused-starts.ts';
 import { ServerReplay } from './server-replay.ts';
 import type { ServerView, ZabView } from './zab-view.ts';
 import { zabView } from './zab-view.ts';
@@ -37,6 +38,7 @@ export const electionChecker: Checker = {
       const epochs = new EpochReplay(acks, findings);
       for (const event of server.events) epochs.step(event);
     }
+    unexplainedRefusals(run, 'epochs', findings);
     if (level === undefined)
       for (const server of view.servers) completeness(view, server, findings);
     const none = (findings.evidence.established ?? 0) === 0;

@@ -1,8 +1,11 @@
 // The log checker against small scripted ensembles with one lawless event at their end.
 // Each rule is broken alone, so that the kind of anomaly names the rule.
 import { expect, test } from 'vitest';
+import type { DiskEffect, Fault } from '../history/fault.ts';
 import type { CoordinatorEvent, NodeEvent } from '../history/node-event.ts';
+import { electionChecker } from './election.ts';
 import { logChecker } from './log.ts';
+import { withoutRefusedStarts } from './refused-starts.ts';
 import { ScriptedEnsemble } from './testing.ts';
 import { recordOf, testConfig } from './testing-record.ts';
 import { altered, correctRun, eventsOfKind, kinds } from './testing-run.ts';
@@ -75,6 +78,15 @@ test.each<[string, CoordinatorEvent[], string]>([
     'a new epoch that does not begin at 1',
     [{ ev: 'append', zxid: 2 * Z + 2, hash: 'x' }],
     'log-gap',
+  ],
+  [
+    'a record that reaches the disk after it was cut off',
+    [
+      { ev: 'append', zxid: Z + 13, hash: 'x' },
+      { ev: 'trunc', to: Z + 12 },
+      { ev: 'fsync', upto: Z + 13 },
+    ],
+    'fsync-of-unlogged',
   ],
   ['a committed transaction truncated', [{ ev: 'trunc', to: Z + 3 }], 'committed-truncated'],
   [
@@ -171,4 +183,28 @@ test('a leader that recovers a commit which a kill kept from its event log is la
   };
   expect(await judge(restarted(1))).toMatchObject({ outcome: 'valid' });
   expect(kinds(await judge(restarted(0)))).toEqual(['uncommitted-used']);
+});
+
+test('a server that cannot start from its own disk is found, unless that disk read wrong then', async () => {
+  const reason = 'log.1, offset 9: a hole. The server does not start on it. What to do: nothing';
+  const judged = (effect: DiskEffect, healStart: number, why = reason, checker = logChecker) => {
+    const { nodeEvents } = ensembleWithWrites();
+    const t = (nodeEvents.at(-1)?.t ?? 0) + 1_000;
+    const refused: NodeEvent = { t, node: 'n1', inc: 9, seq: 0, ev: 'stop', reason: why };
+    const record = recordOf(testConfig(NODES), [], [...nodeEvents, refused]);
+    const fault: Fault = { kind: 'disk', nodes: ['n1'], effect };
+    const injection = { verified: true, evidence: '' };
+    const life = { injectStart: t - 10, injected: t - 9, injection, healStart: t + healStart };
+    record.faults.push({ id: 0, fault, ...life });
+    return checker.check(withoutRefusedStarts(record));
+  };
+  expect(kinds(await judged('power-loss', 5))).toEqual(['unusable-after-crash']);
+  expect(kinds(await judged('rotten-read', -5))).toEqual(['unusable-after-crash']);
+  expect(await judged('rotten-read', 5)).toMatchObject({ outcome: 'valid' });
+  expect(await judged('power-loss', 5, 'the port is taken')).toMatchObject({ outcome: 'valid' });
+  const epochs = `the epoch files say currentEpoch 1. ${reason}`;
+  expect(await judged('power-loss', 5, epochs)).toMatchObject({ outcome: 'valid' });
+  expect(kinds(await judged('power-loss', 5, epochs, electionChecker))).toEqual([
+    'unusable-after-crash',
+  ]);
 });

@@ -11,14 +11,16 @@ import {
   quorumOf,
   unknownVerdict,
 } from './evidence.ts';
+import { unexplainedRefusals } from './refused-starts.ts';
 import { ServerReplay } from './server-replay.ts';
 import type { ServerView, ZabView } from './zab-view.ts';
 import { isUntraceable, mayLackProposal, votersWith, zabView } from './zab-view.ts';
 
 const NAME = 'log';
 const GUARANTEE =
-  'Every server logs the same transactions in the same order without gaps, and a transaction is ' +
-  'committed only after a quorum of voters has it on disk and applied only after it is committed.';
+  'Every server logs the same transactions in the same order without gaps and starts again from its ' +
+  'log, and a transaction is committed only after a quorum of voters has it on disk and applied only ' +
+  'after it is committed.';
 
 /** Fewer committed transactions than this prove nothing. */
 const COMMITTED_MIN = 10;
@@ -38,6 +40,7 @@ export const logChecker: Checker = {
     quorumCommits(view, findings);
     acknowledgements(view, findings);
     applies(view, findings);
+    unexplainedRefusals(run, 'log', findings);
     return findings.verdict(NAME, GUARANTEE, levelProblem(run) ?? thinEvidence(findings));
   },
 };

@@ -52,7 +52,7 @@ export class ServerReplay {
         this.#append(event);
         break;
       case 'fsync':
-        this.log.fsync(event.upto, event.t);
+        this.#fsync(event);
         break;
       case 'trunc':
         this.#trunc(event);
@@ -145,6 +145,19 @@ export class ServerReplay {
     }
     this.log.append(event.zxid, event.hash);
     this.#clampCommitted();
+  }
+
+  /** What was cut off may not reach the disk after all (I-Z12). */
+  #fsync(event: EventOf<'fsync'>): void {
+    if (!this.log.contains(event.upto)) {
+      this.#problem(
+        'fsync-of-unlogged',
+        `it made ${formatZxid(event.upto)} durable, which is not in its log any more (the log ends at ` +
+          `${formatZxid(this.log.last)})`,
+        event,
+      );
+    }
+    this.log.fsync(event.upto, event.t);
   }
 
   #trunc(event: EventOf<'trunc'>): void {
