@@ -74,6 +74,8 @@ export interface DiskFault {
   effect: DiskEffect;
   /** Share of the operations that are struck, 0 to 1; all when left out. Not for power-loss. */
   probability?: number;
+  /** Only this one of the operations from now on, from 1. Not for power-loss. */
+  nth?: number;
   /** slow-fsync only. */
   delayMs?: number;
 }

@@ -16,7 +16,7 @@ import { partitionOne } from './partition-one.ts';
 import { partitionRing, ringCuts } from './partition-ring.ts';
 import { pauseLeader } from './pause-leader.ts';
 import { drawRounds } from './swarm.ts';
-import { castTail, outvoted, pretender } from './tail.ts';
+import { castTail, comeback, outvoted, pretender } from './tail.ts';
 
 interface Played {
   fault: Fault;
@@ -246,6 +246,12 @@ describe('the plays about a tail', () => {
     ]);
     expect(order(pretender(cast, 500, 4_000))).toEqual([
       ...['cut', 'crash', 'heal cut', 'cut', 'heal crash', 'heal cut'],
+    ]);
+    expect(order(comeback(cast, 'slow', 500, 4_000, 7))).toEqual([
+      ...['cut', 'disk', 'heal cut', 'heal disk', 'kill', 'heal kill'],
+    ]);
+    expect(order(comeback(cast, 'faulty', 500, 4_000, 7))).toEqual([
+      ...['cut', 'disk', 'heal cut', 'heal disk', 'kill', 'heal kill'],
     ]);
   });
 });

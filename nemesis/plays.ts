@@ -2,9 +2,9 @@
 // all is healed and nothing else strikes while it lasts.
 import type { Plan } from '../history/plan.ts';
 import { amnesia, castAmnesia } from './amn.ts';
-import { castTail, outvoted, pretender } from './tail.ts';
+import { castTail, comeback, outvoted, pretender } from './tail.ts';
 
-export const PLAYS = ['amn', 'outvoted', 'pretender'] as const;
+export const PLAYS = ['amn', 'outvoted', 'pretender', 'slow-comeback', 'faulty-comeback'] as const;
 export type Play = (typeof PLAYS)[number];
 
 export function isPlay(kind: string): kind is Play {
@@ -34,5 +34,9 @@ export function perform(
       return outvoted(castTail(nodes, leader, draw / 2), writeMs, restMs);
     case 'pretender':
       return pretender(castTail(nodes, leader, draw / 2), writeMs, restMs);
+    case 'slow-comeback':
+      return comeback(castTail(nodes, leader, draw / 2), 'slow', writeMs, restMs, draw / 2);
+    case 'faulty-comeback':
+      return comeback(castTail(nodes, leader, draw / 2), 'faulty', writeMs, restMs, draw / 2);
   }
 }

@@ -161,6 +161,10 @@ export function needsOf({ kind, effect = 'power-loss' }: Pick<Round, 'kind' | 'e
       return needs('cut', 'kill', 'crash', 'pause');
     case 'pretender':
       return needs('cut', 'crash');
+    case 'slow-comeback':
+      return needs('cut', 'disk:slow-fsync', 'kill');
+    case 'faulty-comeback':
+      return needs('cut', 'disk:eio', 'kill');
     default:
       return needs(kind);
   }
@@ -256,6 +260,8 @@ function faultOf(round: Round, nodes: readonly string[], victims: string[]): Fau
     case 'amn':
     case 'outvoted':
     case 'pretender':
+    case 'slow-comeback':
+    case 'faulty-comeback':
       return undefined;
     default:
       return { kind: round.kind, nodes: victims };

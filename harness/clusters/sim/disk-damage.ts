@@ -32,7 +32,8 @@ export function strikesAtStart(effect: DiskEffect): boolean {
 
 /** The fault as the simulated disk knows it. */
 function simulated(fault: DiskFault, effect: Damage, dir: string): SimulatedFault {
-  const aim = { paths: [dir], probability: fault.probability ?? 1 };
+  const { probability = 1, nth } = fault;
+  const aim = { paths: [dir], probability, ...(nth === undefined ? {} : { nth }) };
   switch (effect) {
     case 'eio':
       return { kind: effect, operations: ['read', 'write', 'fsync', 'metadata'], ...aim };
