@@ -1,10 +1,10 @@
-// Z35: The epoch files are written and renamed without fsync. After a power loss a server may have
-// forgotten the epoch that it promised or holds.
+// Z35: The new names of the epoch files are not fsynced. After a power loss a server may have forgotten the
+// epoch that it promised or holds. Their content is, for an empty file would only keep it from starting.
 import type { Mutant } from './mutant.ts';
 
 export const z35: Mutant = {
   id: 'Z35',
-  title: 'acceptedEpoch and currentEpoch are not fsynced',
+  title: 'the renames of acceptedEpoch and currentEpoch are not fsynced',
   source: 'NATS 2.9, termVote written asynchronously',
   guarantee: 'what a server said of its epochs outlives a power loss',
   seenBy: ['election'],
@@ -18,10 +18,11 @@ export const z35: Mutant = {
       find: `    replaceFile(path.join(this.#dir, name), (fd) => writeFullySync(fd, content, 0));
 `,
       replace: `    const file = path.join(this.#dir, name);
-    const fd = fs.openSync(file, 'a+');
-    fs.ftruncateSync(fd);
+    const fd = fs.openSync(file + '.tmp', 'w');
     writeFullySync(fd, content, 0);
+    fs.fsyncSync(fd);
     fs.closeSync(fd);
+    fs.renameSync(file + '.tmp', file);
 `,
     },
   ],

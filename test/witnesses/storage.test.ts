@@ -104,5 +104,5 @@ witnesses({
   Z16: { clean: 'refused', planted: [FIRST, SECOND, LATER], ask: cutBeforeDrained },
   Z23: { clean: [FIRST, LATER], planted: [FIRST], ask: cutAndGoOn },
   Z32: { clean: 'CorruptLogError', planted: [FIRST], ask: damagedInTheMidst },
-  Z35: { clean: 2, planted: 0, ask: syncsOfAnEpoch },
+  Z35: { clean: 2, planted: 1, ask: syncsOfAnEpoch },
 });
