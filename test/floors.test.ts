@@ -20,7 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'everything'>> = {
   nemesis: ['history'],
   reports: ['history'],
   coordinator: ['wire'],
-  broker: ['wire', 'coordinator/client'],
+  broker: ['wire', 'coordinator/client', 'coordinator/protocol'],
   workloads: [
     'history',
     'checkers',
