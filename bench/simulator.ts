@@ -1,6 +1,8 @@
 // How fast the simulator is: messages of an echo a second, how much faster than the clock three servers
-// run under 200 operations a second, and what a swarm seed costs with its judging. Run with `node bench/simulator.ts`; each round in a fresh
-// process, since one round's memory and compiled code must not help the next.
+// run under 200 operations a second (a minute from a cold start, bundling included; five minutes with all
+// or no events of the servers, the bundles made before), and what a swarm seed costs with its judging.
+// Run with `node bench/simulator.ts`; each round in a fresh process, since one round's memory and compiled
+// code must not help the next.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,6 +19,7 @@ const ROUNDS = 3;
 const CONNECTIONS = 10;
 const ECHOES = 200_000;
 const LOAD_MS = 60_000;
+const LONG_MS = 300_000;
 const OPS_PER_SECOND = 200;
 const WANTED_RATIO = 20;
 /** Swarm seeds of one round, in one process as a worker of the swarm runs them. */
@@ -35,7 +38,7 @@ interface Round {
 }
 
 /** Small messages to and fro on several connections: each side waits for the other. */
-async function echo(): Promise<Pick<Round, 'work' | 'events' | 'hash'>> {
+async function echo(): Promise<Done> {
   const server = await loadProgram({
     source: `
       import net from 'node:net';
@@ -64,7 +67,13 @@ async function echo(): Promise<Pick<Round, 'work' | 'events' | 'hash'>> {
   return { work: 2 * ECHOES, hash, events };
 }
 
-async function coordinator(directory: string): Promise<Pick<Round, 'work' | 'events' | 'hash'>> {
+type Done = Pick<Round, 'work' | 'events' | 'hash'>;
+
+async function coordinator(
+  directory: string,
+  loadMs: number,
+  eventLevel: RunConfig['eventLevel'],
+): Promise<Done> {
   const config: RunConfig = {
     name: 'bench',
     system: 'coordinator',
@@ -72,7 +81,7 @@ async function coordinator(directory: string): Promise<Pick<Round, 'work' | 'eve
     nemesis: 'none',
     cluster: 'sim',
     nodes: ['n1', 'n2', 'n3'],
-    timeLimitMs: LOAD_MS,
+    timeLimitMs: loadMs,
     ratePerSecond: OPS_PER_SECOND,
     concurrency: 10,
     seed: 1,
@@ -81,16 +90,16 @@ async function coordinator(directory: string): Promise<Pick<Round, 'work' | 'eve
       ...registry.workloads.find(({ name }) => name === 'register')?.defaultOptions,
     },
     recoveryMsMax: 15_000,
-    eventLevel: 'all',
+    eventLevel,
   };
-  const timing = { ...TIMING, faultsMs: LOAD_MS, recoveryMsMax: config.recoveryMsMax };
-  const run = await simulateRun(config, timing, undefined, directory);
+  const timing = { ...TIMING, faultsMs: loadMs, recoveryMsMax: config.recoveryMsMax };
+  const run = await simulateRun(config, timing, undefined, directory, { ownCode: true });
   if (run.errors.length > 0) throw new Error(run.errors.join('\n'));
   return { work: run.virtualMs, hash: run.trace.hash, events: run.trace.events };
 }
 
 /** Swarm seeds, run and judged. */
-async function swarm(): Promise<Pick<Round, 'work' | 'events' | 'hash'>> {
+async function swarm(): Promise<Done> {
   const hashes: string[] = [];
   let events = 0;
   for (const seed of SEEDS) {
@@ -107,15 +116,33 @@ async function swarm(): Promise<Pick<Round, 'work' | 'events' | 'hash'>> {
   return { work: SEEDS.length, events, hash: hashes.join(' ') };
 }
 
-const MEASURES = { echo, coordinator, swarm };
+interface Measurement {
+  /** Not measured. */
+  prepare?: (directory: string) => Promise<unknown>;
+  measure: (directory: string) => Promise<Done>;
+}
+
+const bundle = (directory: string) => coordinator(directory, 1, 'off');
+const MEASURES = {
+  echo: { measure: echo },
+  coordinator: { measure: (directory) => coordinator(directory, LOAD_MS, 'all') },
+  long: { prepare: bundle, measure: (directory) => coordinator(directory, LONG_MS, 'all') },
+  'long-no-events': {
+    prepare: bundle,
+    measure: (directory) => coordinator(directory, LONG_MS, 'off'),
+  },
+  swarm: { measure: swarm },
+} satisfies Record<string, Measurement>;
 type Measure = keyof typeof MEASURES;
 
 async function round(measure: Measure): Promise<Round> {
   const directory = mkdtempSync(join(tmpdir(), 'chaos-bench-'));
   try {
+    const measurement: Measurement = MEASURES[measure];
+    await measurement.prepare?.(directory);
     const cpu = process.cpuUsage();
     const from = performance.now();
-    const done = await MEASURES[measure](directory);
+    const done = await measurement.measure(directory);
     const wallMs = performance.now() - from;
     const { user, system } = process.cpuUsage(cpu);
     return {
@@ -152,21 +179,32 @@ function rounds(measure: Measure): Round[] {
   return all;
 }
 
-const [chosen] = process.argv.slice(2);
-if (chosen === 'echo' || chosen === 'coordinator' || chosen === 'swarm') {
-  console.log(JSON.stringify(await round(chosen)));
-} else {
-  const messages = median(rounds('echo').map(({ work, wallMs }) => (work / wallMs) * 1000));
-  const runs = rounds('coordinator');
+function report(measure: 'coordinator' | 'long' | 'long-no-events'): number {
+  const runs = rounds(measure);
   const ratio = median(runs.map(({ work, wallMs }) => work / wallMs));
   const cpuRatio = median(runs.map(({ work, cpuMs }) => work / cpuMs));
   const rss = median(runs.map(({ rssMaxMb }) => rssMaxMb));
   const heap = median(runs.map(({ heapMb }) => heapMb));
-  console.log(`median: ${Math.round(messages)} messages/s (echo)`);
   console.log(
-    `median: ${ratio.toFixed(1)} virtual s in a second, ${cpuRatio.toFixed(1)} in a second of CPU ` +
-      `(wanted: at least ${WANTED_RATIO}); at most ${Math.round(rss)} MB, heap ${Math.round(heap)} MB`,
+    `median of ${measure}: ${ratio.toFixed(1)} virtual s in a second, ${cpuRatio.toFixed(1)} in a ` +
+      `second of CPU (wanted: at least ${WANTED_RATIO}); at most ${Math.round(rss)} MB, heap ` +
+      `${Math.round(heap)} MB`,
   );
+  return ratio;
+}
+
+const [chosen] = process.argv.slice(2);
+if (chosen !== undefined && Object.hasOwn(MEASURES, chosen)) {
+  console.log(JSON.stringify(await round(chosen as Measure)));
+} else if (chosen !== undefined) {
+  const known = Object.keys(MEASURES).join(', ');
+  throw new Error(`expected one of ${known}, or nothing for all, got '${chosen}'`);
+} else {
+  const messages = median(rounds('echo').map(({ work, wallMs }) => (work / wallMs) * 1000));
+  console.log(`median: ${Math.round(messages)} messages/s (echo)`);
+  report('coordinator');
+  const ratio = report('long');
+  report('long-no-events');
   const swarms = rounds('swarm');
   const seedMs = median(swarms.map(({ work, cpuMs }) => cpuMs / work));
   const swarmRss = median(swarms.map(({ rssMaxMb }) => rssMaxMb));

@@ -97,7 +97,7 @@ async function simulated(
   const { timeLimitMs: faultsMs, recoveryMsMax } = config;
   const phases = { ...TIMING, faultsMs, recoveryMsMax, ...timing };
   const startedMs = performance.now();
-  const run = await simulateRun(config, phases, mutant, dir, { signal });
+  const run = await simulateRun(config, phases, mutant, dir, { signal, ownCode: true });
   const tookMs = performance.now() - startedMs;
   const { trace, virtualMs, programs } = run;
   info.simulation = { trace: trace.hash, events: trace.events, virtualMs, programs };

@@ -15,8 +15,12 @@ export interface Program {
   /** SHA-256 of the code: a replay on other code is another run. */
   readonly hash: string;
   /** Makes the program's body for one life; the body returns a promise with top-level await. */
-  readonly instantiate: (...scope: unknown[]) => (this: unknown) => unknown;
+  readonly instantiate: Instantiate;
+  /** Compiles it once more: what the engine learns of one life's code, it then keeps to that life. */
+  readonly compile: () => Instantiate;
 }
+
+type Instantiate = (...scope: unknown[]) => (this: unknown) => unknown;
 
 /** Where a program's code comes from: the path of its entry, or its source. */
 export type ProgramSource =
@@ -157,8 +161,9 @@ function compiled(entry: string, code: string, isAsync: boolean): Program {
   if (program === undefined) {
     // The program stands in a function of its own: a strict one may not have a parameter `eval`.
     const wrapped = `return ${isAsync ? 'async ' : ''}function () {${code}\n};`;
-    const instantiate = compileFunction(wrapped, [...SCOPE_NAMES], { filename: file });
-    program = { file, hash, instantiate: instantiate as Program['instantiate'] };
+    const compile = () =>
+      compileFunction(wrapped, [...SCOPE_NAMES], { filename: file }) as Instantiate;
+    program = { file, hash, instantiate: compile(), compile };
     programs.set(key, program);
   }
   return program;

@@ -52,8 +52,15 @@ export function replyError(
   const name = errorName(code);
   const context: ErrorContext = { zxid, sent: true };
   if (results !== undefined) context.results = results;
-  if (!(name in ErrorCode)) {
-    return new CoordinatorError('SystemError', `${what}: the server said ${name}`, context);
+  // Its stack would name the socket's callbacks only, and costs more than the rest of the reply.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    if (!(name in ErrorCode)) {
+      return new CoordinatorError('SystemError', `${what}: the server said ${name}`, context);
+    }
+    return new CoordinatorError(name as ErrorName, `${what}: ${name}`, context);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
-  return new CoordinatorError(name as ErrorName, `${what}: ${name}`, context);
 }

@@ -52,6 +52,8 @@ export interface UnexpectedExit {
 export interface SimNodes {
   config: RunConfig;
   program: Program;
+  /** As ProcessOptions has it. */
+  ownCode: boolean;
   /** Arguments of one start of a node. */
   args(node: string, incarnation: number): string[];
 }
@@ -82,7 +84,7 @@ export class SimCluster implements Pick<Cluster, 'nodes' | 'address' | 'inject' 
       this.#argv.set(node, argv);
       const globals = { [MONOTONIC]: () => BigInt(sim.nowNs) };
       const onLine = ({ text }: { text: string }) => this.#hear(node, text);
-      sim.add(node, { program: specs.program, argv, globals, onLine });
+      sim.add(node, { program: specs.program, argv, globals, onLine, ownCode: specs.ownCode });
       sim.disk(node).seedDirectory(NODE_DIR);
       // What a server says of itself belongs to the observer: its disk does not lose it.
       sim.disk(node).keep(`${NODE_DIR}/events.jsonl`);

@@ -55,15 +55,22 @@ export interface SimulatedRun {
   virtualMs: number;
 }
 
+export interface SimulatedRunOptions {
+  signal?: AbortSignal;
+  trace?: TraceOptions;
+  /** As ProcessOptions has it: for a process that runs this one run, not for one of many seeds. */
+  ownCode?: boolean;
+}
+
 /** Runs it and writes history and nodes' files into `dir`, as any other cluster does. */
 export async function simulateRun(
   config: RunConfig,
   timing: Timing,
   mutant: Mutant | undefined,
   dir: string,
-  options: { signal?: AbortSignal; trace?: TraceOptions } = {},
+  options: SimulatedRunOptions = {},
 ): Promise<SimulatedRun> {
-  const { signal, trace } = options;
+  const { signal, trace, ownCode = false } = options;
   const [server, harness] = await Promise.all([serverProgram(mutant), harnessProgram()]);
   const sim = simulate({
     seed: config.seed,
@@ -76,6 +83,7 @@ export async function simulateRun(
   const cluster = new SimCluster(sim, {
     config,
     program: server,
+    ownCode,
     args: (node, incarnation) => [
       ...['--config', `${NODE_DIR}/zoo.cfg`, '--myid', `${config.nodes.indexOf(node) + 1}`],
       ...['--events', `${NODE_DIR}/events.jsonl`, '--event-level', config.eventLevel],
@@ -94,7 +102,8 @@ export async function simulateRun(
       over = true;
     },
   };
-  const driver = sim.add('harness', { program: harness, globals: { [BRIDGE]: bridge } });
+  const globals = { [BRIDGE]: bridge };
+  const driver = sim.add('harness', { program: harness, globals, ownCode });
   sim.start('harness');
   const { stackTraceLimit } = Error;
   // For the whole run and always the same, since what a server prints of an error is traced.
