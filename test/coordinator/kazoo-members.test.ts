@@ -1,55 +1,25 @@
-// kazoo as the administrator of an ensemble and as the client of a server without a quorum: what a
-// stranger's client makes of reconfig and of read-only mode.
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
+// kazoo as the administrator of an ensemble, as the client of a server without a quorum, and over TLS:
+// what a stranger's client makes of reconfig, of read-only mode and of certificates.
 import { afterEach, describe, expect, test } from 'vitest';
 import { CoordinatorClient } from '../../coordinator/client/index.ts';
 import { BareEnsemble, type BareServer, memberLine } from './bare-ensemble.ts';
+import { Authority } from './certificates.ts';
 import { until } from './ensemble.ts';
+import { endStarted, kazoo, missingKazoo, parts } from './started.ts';
 
-const PYTHON = '/usr/bin/python3';
 const SUPER = 'DigestAuthenticationProvider.superDigest=super:xQJmxLMiHGwaqBvst5y6rkB6HQs=';
-
-/** Whether kazoo is there; kazoo.test.ts says what to do where it must be. */
-function hasKazoo(): boolean {
-  try {
-    execFileSync(PYTHON, ['-c', 'import kazoo'], { stdio: 'pipe' });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 let ensemble: BareEnsemble | undefined;
 
 afterEach(async () => {
+  endStarted();
   await ensemble?.close();
   ensemble = undefined;
 });
 
 const at = ({ ports }: BareServer) => `127.0.0.1:${ports.client}`;
 
-/** Runs a script; `onLine` hears its lines. Resolves with the parts that it did. */
-async function script(name: string, args: string[], onLine = (_: string) => {}): Promise<string[]> {
-  const path = fileURLToPath(new URL(`./kazoo/${name}`, import.meta.url));
-  const child = spawn(PYTHON, ['-B', path, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const lines: string[] = [];
-  let errors = '';
-  createInterface({ input: child.stdout }).on('line', (line) => {
-    lines.push(line);
-    onLine(line);
-  });
-  child.stderr.on('data', (chunk: Buffer) => {
-    errors += chunk.toString();
-  });
-  const [code] = (await once(child, 'close')) as [number];
-  expect(`${errors}exit ${code}`).toBe('exit 0');
-  return (JSON.parse(lines.at(-1) ?? '{}') as { done: string[] }).done;
-}
-
-describe.skipIf(!hasKazoo())('kazoo', () => {
+describe.skipIf(missingKazoo() !== undefined)('kazoo', () => {
   test('lets a server join and leave', async () => {
     const all = await BareEnsemble.create({
       size: 4,
@@ -61,7 +31,7 @@ describe.skipIf(!hasKazoo())('kazoo', () => {
     await all.ready();
     const joiner = all.servers[3] as BareServer;
     const args = [all.servers.slice(0, 3).map(at).join(','), `${memberLine(joiner)};${at(joiner)}`];
-    expect(await script('members.py', args)).toEqual(['refusals', 'join', 'leave']);
+    expect(await parts(kazoo('members.py', args))).toEqual(['refusals', 'join', 'leave']);
   }, 60_000);
 
   test('reads from a server without a quorum, and writes when there is one again', async () => {
@@ -77,11 +47,36 @@ describe.skipIf(!hasKazoo())('kazoo', () => {
     await Promise.all([s2, s3].map((server) => all.kill(server)));
     const isro = () => all.word(s1, 'isro').catch(() => '');
     await until('it serves reads', isro, (word) => word === 'ro');
-    const done = await script('read_only.py', [[s1, s2, s3].map(at).join(',')], (line) => {
-      if (!line.includes('reading')) return;
-      for (const server of [s2, s3]) all.start(server);
-    });
-    expect(done).toEqual(['reads', 'writes_again']);
+    const reader = kazoo('read_only.py', [[s1, s2, s3].map(at).join(',')]);
+    expect(await reader.line(0)).toContain('reading');
+    for (const server of [s2, s3]) all.start(server);
+    expect(await parts(reader)).toEqual(['reads', 'writes_again']);
     expect(await isro()).toBe('rw');
   }, 120_000);
+
+  test('does over TLS all that it does without', async () => {
+    const authority = new Authority();
+    try {
+      const lines = ({ ports, sid }: BareServer) => [
+        `secureClientPort=${ports.secure}`,
+        `ssl.keyStore.location=${authority.issue(`server-${sid}`)}`,
+        `ssl.trustStore.location=${authority.certificate}`,
+      ];
+      const all = await BareEnsemble.serving({ size: 3, lines });
+      ensemble = all;
+      const secure = (server: BareServer) => `127.0.0.1:${server.ports.secure}`;
+      const hosts = all.servers.map(secure).join(',');
+      const own = authority.issue('client');
+      const env = { KAZOO_AUTHORITY: authority.certificate, KAZOO_OWN: own };
+      expect(await parts(kazoo('operations.py', [hosts], { env }))).toHaveLength(13);
+      expect(await parts(kazoo('watches.py', [hosts], { env }))).toHaveLength(6);
+      const started = kazoo('reconnect.py', [hosts], { env });
+      const { port } = JSON.parse(await started.line(0)) as { port: number };
+      await all.kill(all.servers.find(({ ports }) => ports.secure === port) as BareServer);
+      started.say('killed');
+      expect(await parts(started)).toEqual(['survive']);
+    } finally {
+      authority.remove();
+    }
+  });
 });

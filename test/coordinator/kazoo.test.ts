@@ -1,94 +1,25 @@
 // kazoo, ZooKeeper's client for Python, against our ensemble: a stranger's idea of the protocol. The
 // scripts in kazoo/ check what they see; here servers are killed and what is left is looked at.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import Docker from 'dockerode';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { dockerDriver } from '../../harness/clusters/docker/driver.ts';
 import { LABEL_FILTER } from '../../harness/clusters/docker/labels.ts';
-import { Ensemble, until } from './ensemble.ts';
+import { Ensemble } from './ensemble.ts';
+import { endStarted, kazoo, missingKazoo, parts, Started } from './started.ts';
 
-const PYTHON = '/usr/bin/python3';
 const INSTALL = 'apt-get install python3-kazoo';
 const BIN = fileURLToPath(new URL('../../harness/cli/bin.js', import.meta.url));
 const inCi = process.env.CI !== undefined && process.env.CI !== '';
 
-/** Why kazoo cannot be used here; undefined if it can. */
-function missingKazoo(): string | undefined {
-  try {
-    execFileSync(PYTHON, ['-c', 'import kazoo'], { stdio: 'pipe' });
-    return undefined;
-  } catch (error) {
-    return (error as Error).message.trim().split('\n').at(-1);
-  }
-}
-
 const missing = missingKazoo();
-const children = new Set<ChildProcess>();
+const script = (name: string, ...args: string[]) => kazoo(name, args);
 
-/** A process whose lines on stdout are read as they come. */
-class Started {
-  readonly child: ChildProcess;
-  readonly lines: string[] = [];
-  #errors = '';
-  readonly #closed: Promise<unknown>;
-
-  constructor(command: string, args: string[], cwd?: string) {
-    const options = cwd === undefined ? {} : { cwd };
-    this.child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], ...options });
-    children.add(this.child);
-    createInterface({ input: this.child.stdout! }).on('line', (line) => this.lines.push(line));
-    this.child.stderr!.on('data', (chunk: Buffer) => (this.#errors += chunk.toString()));
-    this.#closed = once(this.child, 'close');
-  }
-
-  get errors(): string {
-    return this.#errors;
-  }
-
-  /** Its `index`-th line, once there is one. */
-  async line(index: number): Promise<string> {
-    const look = () => this.errors.slice(-2_000);
-    const there = () => this.lines.length > index || this.child.exitCode !== null;
-    await until('the process prints a line', look, there);
-    const line = this.lines[index];
-    if (line === undefined) throw new Error(`it ended without a line: ${this.errors}`);
-    return line;
-  }
-
-  /** Its exit code, once all its output was read. */
-  async end(): Promise<number> {
-    await this.#closed;
-    children.delete(this.child);
-    return this.child.exitCode ?? -1;
-  }
-}
-
-function script(name: string, ...args: string[]): Started {
-  const path = fileURLToPath(new URL(`./kazoo/${name}`, import.meta.url));
-  // -B: no compiled files beside the sources.
-  return new Started(PYTHON, ['-B', path, ...args]);
-}
-
-/** Runs a script to its end and gives the names of its parts. */
-async function parts(started: Started): Promise<string[]> {
-  const exit = await started.end();
-  expect(`${started.errors}exit ${exit}`).toBe('exit 0');
-  const { ok, done } = JSON.parse(started.lines.at(-1) ?? '') as { ok: boolean; done: string[] };
-  expect(ok).toBe(true);
-  return done;
-}
-
-afterEach(() => {
-  for (const child of children) child.kill('SIGKILL');
-  children.clear();
-});
+afterEach(endStarted);
 
 if (missing !== undefined) {
   test.skipIf(!inCi)(`kazoo is available (${missing}; ${INSTALL})`, () => {
@@ -104,6 +35,12 @@ describe.skipIf(missing !== undefined)(`kazoo against an ensemble (${INSTALL})`,
   });
   afterAll(() => ensemble?.close());
 
+  /** The node that listens on a port. */
+  const nodeAt = (port: unknown) => {
+    const at = (node: string) => ensemble.cluster.address(node, 'client').port === port;
+    return ensemble.nodes.find(at) ?? '';
+  };
+
   test('operations and their errors', async () => {
     expect(await parts(script('operations.py', ensemble.connectString()))).toHaveLength(13);
   });
@@ -118,6 +55,27 @@ describe.skipIf(missing !== undefined)(`kazoo against an ensemble (${INSTALL})`,
 
   test('recipes: lock and election', async () => {
     expect(await parts(script('recipes.py', ensemble.connectString()))).toHaveLength(2);
+  });
+
+  test('recipes: readers and writers, semaphore, and what a dead holder leaves', async () => {
+    expect(await parts(script('locks.py', ensemble.connectString()))).toHaveLength(4);
+  });
+
+  test('recipes: barriers, counter, queues and party', async () => {
+    expect(await parts(script('gathering.py', ensemble.connectString()))).toHaveLength(7);
+  });
+
+  test('recipes: DataWatch, ChildrenWatch and TreeCache', async () => {
+    expect(await parts(script('caches.py', ensemble.connectString()))).toHaveLength(4);
+  });
+
+  test('locks, leases and caches outlive the server of their clients', async () => {
+    const started = script('failover.py', ensemble.connectString());
+    const { port } = JSON.parse(await started.line(0)) as { port: number };
+    await ensemble.kill(nodeAt(port));
+    started.say('killed');
+    expect(await parts(started)).toEqual(['hold_and_wait']);
+    await ensemble.startAll();
   });
 
   test('an ephemeral node outlives a client killed -9 by its session, no longer', async () => {
@@ -144,10 +102,8 @@ describe.skipIf(missing !== undefined)(`kazoo against an ensemble (${INSTALL})`,
   test('a client whose server is killed -9 keeps its session at another', async () => {
     const started = script('reconnect.py', ensemble.connectString());
     const { port, session } = JSON.parse(await started.line(0)) as Record<string, number | string>;
-    const at = (node: string) => ensemble.cluster.address(node, 'client').port === port;
-    const node = ensemble.nodes.find(at) ?? '';
-    await ensemble.kill(node);
-    started.child.stdin!.write('killed\n');
+    await ensemble.kill(nodeAt(port));
+    started.say('killed');
     expect(await parts(started)).toEqual(['survive']);
     await ensemble.startAll();
     const opened = ensemble.nodes.flatMap((each) => ensemble.eventsOf(each, 'sessionExpired'));
@@ -172,7 +128,7 @@ describe.skipIf(missing !== undefined)(`kazoo against chaos up (${INSTALL})`, ()
   for (const { kind, skipped, note } of clusters) {
     test.skipIf(skipped)(`${kind}: serves until Ctrl-C and leaves nothing${note}`, async () => {
       const args = [BIN, 'up', 'coordinator', '--nodes', '3', '--cluster', kind];
-      const up = new Started(process.execPath, args, storeDir);
+      const up = new Started(process.execPath, args, { cwd: storeDir });
       const line = await up.line(0);
       expect(line).toMatch(/^coordinator 127\.0\.0\.1:\d+,127\.0\.0\.1:\d+,127\.0\.0\.1:\d+$/);
       const connectString = line.split(' ')[1] ?? '';

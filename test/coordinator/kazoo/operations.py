@@ -3,7 +3,6 @@
 import threading
 
 from common import WAIT_S, connect, equal, raises, run, true
-from kazoo.client import KazooClient
 from kazoo.exceptions import (
     BadArgumentsError,
     BadVersionError,
@@ -212,8 +211,7 @@ def pipelined():
 
 
 def chroot():
-    below = KazooClient(hosts=client_hosts() + "/ops/a")
-    below.start(timeout=WAIT_S)
+    below = connect(client_hosts() + "/ops/a")
     equal("children", below.get_children("/"), ["b"])
     equal("path", below.create("/here"), "/here")
     below.stop()

@@ -1,29 +1,8 @@
 """kazoo's own recipes: a lock that excludes, and an election in which one after the other leads."""
 
-import threading
-
-from common import WAIT_S, connect, equal, run, true
+from common import at_once, close, connect, equal, run
 
 clients = [connect() for _ in range(3)]
-
-
-def in_threads(work):
-    errors = []
-
-    def guarded(client):
-        try:
-            work(client)
-        except Exception as error:
-            errors.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(client,)) for client in clients]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(WAIT_S)
-    if errors:
-        raise errors[0]
-    true("all ended", not any(thread.is_alive() for thread in threads))
 
 
 def lock():
@@ -42,7 +21,7 @@ def lock():
                 inside.remove(client)
 
     clients[0].create("/count", b"0")
-    in_threads(work)
+    at_once(clients, work)
     equal("entries", len(entries), 15)
     clients[0].sync("/count")
     equal("count", clients[0].get("/count")[0], b"15")
@@ -63,11 +42,9 @@ def election():
 
         client.Election("/election", "who").run(lead)
 
-    in_threads(work)
+    at_once(clients, work)
     equal("everybody led", {id(each) for each in led}, {id(each) for each in clients})
 
 
 run(lock, election)
-for each in clients:
-    each.stop()
-    each.close()
+close(*clients)
