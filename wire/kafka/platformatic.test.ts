@@ -3,18 +3,13 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import * as client from '@platformatic/kafka';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { FrameSplitter } from '../frames.ts';
-import { APIS, type RequestInput, type ResponseBody, type ResponseInput } from './apis.ts';
-import {
-  decodeRequest,
-  decodeResponse,
-  encodeRequest,
-  encodeResponse,
-  type Request,
-} from './protocol.ts';
+import { FrameSplitter, frame as framed } from '../frames.ts';
+import type { ResponseBody } from './apis.ts';
+import { decodeRequest, decodeResponse, type Request } from './protocol.ts';
 import { verifyBatch } from './record-batch.ts';
 import { recordsOf } from './records.ts';
-import { type ClientApi, REQUESTS, RESPONSES, SAMPLE_BATCH } from './samples.ts';
+import { type ClientApi, carried, REQUESTS, SAMPLE_BATCH } from './sample-requests.ts';
+import { responseFrame, versionsOf } from './sample-responses.ts';
 import { NO_UUID } from './types.ts';
 
 const FRAME_BYTES_MAX = 1 << 20;
@@ -239,9 +234,7 @@ const PRESENTED: {
 };
 
 const both = (Object.keys(REQUESTS) as ClientApi[]).flatMap((name) => {
-  const { min, max } = APIS[name].versions;
-  const versions = Array.from({ length: max - min + 1 }, (_, i) => min + i);
-  return versions.flatMap((version) => {
+  return versionsOf(name).flatMap((version) => {
     const module = modules[`${name[0]?.toLowerCase()}${name.slice(1)}V${version}`];
     return module === undefined ? [] : [{ name, version, module }];
   });
@@ -253,14 +246,13 @@ const sockets = new Set<Socket>();
 let received: Request | undefined;
 let refused: unknown;
 
-function answer(socket: Socket, frame: Buffer): void {
+function answer(socket: Socket, body: Buffer): void {
   // Requests outlive the chunk that they came in: the test looks at them later.
-  const request = decodeRequest(Buffer.from(frame));
+  const request = decodeRequest(Buffer.from(body));
   if (request.kind !== 'request') throw new Error(`expected a known request, got ${request.kind}`);
   received = request;
-  const name = request.api as ClientApi;
-  const body = RESPONSES[name] as ResponseInput<ClientApi>;
-  socket.write(encodeResponse(name, request.version, request.correlationId, body));
+  const frame = responseFrame(request.api as ClientApi, request.version, request.correlationId);
+  socket.write(framed(frame));
 }
 
 beforeAll(async () => {
@@ -321,28 +313,20 @@ describe.each(both)('$name v$version', ({ name, version, module }) => {
         timeoutMs: 1_500,
         topicData: 3,
       });
-    } else expect(request?.body).toEqual(sameVersion(name, version));
-    const decoded = decodeResponse(name, version, encoded(name, version)) as never;
+    } else expect(request?.body).toEqual(expected(name, version));
+    const decoded = decodeResponse(name, version, responseFrame(name, version, 1)) as never;
     const ours = PRESENTED[name]?.(decoded, version) ?? decoded;
     expect(Object.keys(shown).length).toBeGreaterThan(0);
     expect(ours).toMatchObject(plain(shown) as Fields);
   });
 });
 
-/** The sample request as this version carries it: what it lacks has its fallback. */
-function sameVersion(name: ClientApi, version: number): unknown {
-  const header = { version, correlationId: 1, clientId: null };
-  // The client knows topic ids of Metadata from version 12 on, where they may stand without a name.
+/** What the client sends; it knows topic ids of Metadata from version 12 on. */
+function expected(name: ClientApi, version: number): unknown {
   const topics = [{ topicId: NO_UUID, name: 'logs' }];
-  const sample =
-    name === 'Metadata' && version < 12 ? { ...REQUESTS.Metadata, topics } : REQUESTS[name];
-  const frame = encodeRequest(name, header, sample as RequestInput<ClientApi>);
-  const request = decodeRequest(frame.subarray(4));
-  return request.kind === 'request' ? request.body : request;
-}
-
-function encoded(name: ClientApi, version: number): Buffer {
-  return encodeResponse(name, version, 1, RESPONSES[name] as ResponseInput<ClientApi>).subarray(4);
+  if (name === 'Metadata' && version < 12)
+    return carried('Metadata', version, { ...REQUESTS.Metadata, topics });
+  return carried(name, version);
 }
 
 it('covers every API that clients send', () => {

@@ -1,3 +1,4 @@
+import * as client from '@platformatic/kafka';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ERROR_CODES, errorNameOf } from './error-codes.ts';
@@ -194,6 +195,34 @@ describe('checkProduced', () => {
 });
 
 describe('packed records', () => {
+  const messages = Array.from({ length: 40 }, (_, i) => ({
+    topic: 't',
+    key: Buffer.from(`key-${i}`),
+    value: Buffer.from(`value-${'x'.repeat(i)}`),
+    timestamp: BigInt(1_700_000_000_000 + i),
+  }));
+  it.each(['gzip', 'snappy', 'lz4', 'zstd'] as const)('by another client in %s', (packing) => {
+    const batch = client.createRecordsBatch(messages, { compression: packing }).buffer;
+    const header = checkProduced(batch, LIMITS);
+    expect(header).toMatchObject({ compression: packing, recordCount: 40, lastOffsetDelta: 39 });
+    if (packing === 'snappy' || packing === 'lz4') return;
+    expect(recordsOf(batch).map(({ key, value }) => ({ key, value }))).toEqual(
+      messages.map(({ key, value }) => ({ key, value })),
+    );
+  });
+  it('are read by another client', () => {
+    for (const packing of ['none', 'gzip', 'zstd'] as const) {
+      const batch = buildBatch(
+        messages.map((one) => ({ ...one, timestampMs: Number(one.timestamp) })),
+        { compression: packing, baseOffset: 9 },
+      );
+      const read = client.readRecordsBatch(client.Reader.from(batch));
+      expect(read.firstOffset).toBe(9n);
+      expect(read.records.map((one) => one.value?.toString())).toEqual(
+        messages.map((one) => one.value.toString()),
+      );
+    }
+  });
   it('that nothing here can unpack are named, their header read all the same', () => {
     const lz4 = changed(buildBatch([{ timestampMs: 1 }]), (b) => b.writeInt16BE(3, 21));
     expect(readBatchHeader(lz4).compression).toBe('lz4');
