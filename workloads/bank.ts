@@ -92,7 +92,7 @@ function* final(context: WorkloadContext, thread: number): Plan {
 export const bank: Workload = {
   name: 'bank',
   description: 'transfers between accounts by multi; the total and every balance are watched',
-  systems: ['coordinator'],
+  systems: ['coordinator', 'zookeeper'],
   defaultOptions: { ...SESSION_OPTIONS },
   setup: (context, thread) =>
     createAll(context, thread, accounts, () => ({ balance: INITIAL, by: 'setup' })),

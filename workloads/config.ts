@@ -56,7 +56,7 @@ function* final(context: WorkloadContext, thread: number): Plan {
 export const config: Workload = {
   name: 'config',
   description: 'configuration in znodes: every client watches it and is told of each change',
-  systems: ['coordinator'],
+  systems: ['coordinator', 'zookeeper'],
   defaultOptions: { ...SESSION_OPTIONS },
   setup: (context, thread) => createAll(context, thread, settings, (key) => ({ rev: 0, by: key })),
   load,

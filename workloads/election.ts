@@ -57,7 +57,7 @@ function* final(context: WorkloadContext, thread: number): Plan {
 export const election: Workload = {
   name: 'election',
   description: 'master election: the smallest number leads, the others stand by and take over',
-  systems: ['coordinator'],
+  systems: ['coordinator', 'zookeeper'],
   defaultOptions: { ...SESSION_OPTIONS },
   setup: (context, thread) =>
     createAll(context, thread, keys(context), (key) => ({ n: 0, token: 0, by: `setup ${key}` })),

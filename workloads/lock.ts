@@ -62,7 +62,7 @@ function* final(context: WorkloadContext, thread: number): Plan {
 export const lock: Workload = {
   name: 'lock',
   description: 'locks by ZooKeeper’s recipe, with the zxid as fencing token, and what they guard',
-  systems: ['coordinator'],
+  systems: ['coordinator', 'zookeeper'],
   defaultOptions: { ...SESSION_OPTIONS },
   setup: (context, thread) =>
     createAll(context, thread, keys(context), (key) => ({ n: 0, token: 0, by: `setup ${key}` })),

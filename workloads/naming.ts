@@ -71,7 +71,7 @@ function* final(context: WorkloadContext, thread: number): Plan {
 export const naming: Workload = {
   name: 'naming',
   description: 'names for addresses: taken by a session, looked up and watched by others',
-  systems: ['coordinator'],
+  systems: ['coordinator', 'zookeeper'],
   defaultOptions: { ...SESSION_OPTIONS },
   setup: (context, thread) => createAll(context, thread, [ROOT], (key) => `setup ${key}`),
   load,

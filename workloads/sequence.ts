@@ -129,7 +129,7 @@ function* final(context: WorkloadContext, thread: number): Plan {
 export const sequence: Workload = {
   name: 'sequence',
   description: 'sequential nodes, singly and in pipelines: numbers rise, order is kept',
-  systems: ['coordinator'],
+  systems: ['coordinator', 'zookeeper'],
   defaultOptions: { ...SESSION_OPTIONS },
   setup: (context, thread) => createAll(context, thread, parents),
   load,

@@ -119,7 +119,7 @@ function* final(context: WorkloadContext, thread: number): Plan {
 export const serviceDiscovery: Workload = {
   name: 'service-discovery',
   description: 'servers come and go, clients learn of it and balance on the recorded load',
-  systems: ['coordinator'],
+  systems: ['coordinator', 'zookeeper'],
   defaultOptions: { ...SESSION_OPTIONS },
   setup: (context, thread) => createAll(context, thread, [ROOT], (key) => `setup ${key}`),
   load,

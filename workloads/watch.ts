@@ -46,7 +46,7 @@ function load(context: WorkloadContext, thread: number, random: Random): Plan {
 export const watch: Workload = {
   name: 'watch',
   description: 'watches on data, existence and children, over lost connections and other servers',
-  systems: ['coordinator'],
+  systems: ['coordinator', 'zookeeper'],
   defaultOptions: { ...SESSION_OPTIONS },
   setup: (context, thread) => createAll(context, thread, parents, (key) => `setup ${key}`),
   load,
