@@ -92,3 +92,12 @@ const nameByKey = new Map<number, ApiName>(API_NAMES.map((name) => [APIS[name].k
 export function apiNameOf(key: number): ApiName | undefined {
   return nameByKey.get(key);
 }
+
+/** The versions spoken, as the response to ApiVersions lists them. */
+export function apiKeysOf(spoken: VersionRanges): ResponseBody<'ApiVersions'>['apiKeys'] {
+  return API_NAMES.flatMap((name) => {
+    const range = spoken[name];
+    if (range === undefined) return [];
+    return [{ apiKey: APIS[name].key, minVersion: range.min, maxVersion: range.max }];
+  }).sort((a, b) => a.apiKey - b.apiKey);
+}

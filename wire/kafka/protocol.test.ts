@@ -5,6 +5,7 @@ import {
   API_NAMES,
   APIS,
   type ApiName,
+  apiKeysOf,
   type RequestBody,
   type RequestInput,
   type ResponseInput,
@@ -22,6 +23,7 @@ import { KafkaWireError } from './wire-error.ts';
 
 const PREFIX_BYTES = 4;
 const RUNS = 20;
+const ANY_BYTES_RUNS = 5_000;
 
 /** Every version of an API. */
 function versionsOf(name: ApiName): number[] {
@@ -115,6 +117,21 @@ describe.each(all)('$name v$version', ({ name, version }) => {
   });
 });
 
+describe('any bytes behind a right header', () => {
+  it('decode or are refused with the typed error', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(...all), fc.uint8Array({ maxLength: 120 }), (at, body) => {
+        const header = Buffer.alloc(8);
+        header.writeInt16BE(APIS[at.name].key, 0);
+        header.writeInt16BE(at.version, 2);
+        decodesOrRefuses(() => decodeRequest(Buffer.concat([header, body])));
+        decodesOrRefuses(() => decodeResponse(at.name, at.version, Buffer.from(body)));
+      }),
+      { numRuns: ANY_BYTES_RUNS },
+    );
+  });
+});
+
 describe('types', () => {
   it('are inferred from the schemas', () => {
     expectTypeOf<RequestBody<'Heartbeat'>>().toEqualTypeOf<{
@@ -164,9 +181,9 @@ describe('requests that are not spoken', () => {
     expect(decodeRequest(bytes, { Heartbeat: { min: 0, max: 4 } }).kind).toBe('request');
   });
   it('are answered to ApiVersions in version 0, with error 35', () => {
-    const body = { errorCode: 35, apiKeys: [{ apiKey: 18, minVersion: 0, maxVersion: 4 }] };
-    const answer = encodeResponse('ApiVersions', 0, 5, body);
-    expect(answer.toString('hex')).toBe('0000001000000005002300000001001200000004');
+    const apiKeys = apiKeysOf({ ApiVersions: { min: 0, max: 4 }, Fetch: { min: 4, max: 17 } });
+    const answer = encodeResponse('ApiVersions', 0, 5, { errorCode: 35, apiKeys });
+    expect(answer.toString('hex')).toBe('0000001600000005002300000002000100040011001200000004');
   });
 });
 
