@@ -12,14 +12,14 @@ import {
   text,
   vector,
 } from './protocol/jute.ts';
-import { Acl } from './protocol/records.ts';
+import { AclList } from './protocol/records.ts';
 import type { Zxid } from './zxid.ts';
 
 /** Resulting values, never increments, so that replay over a newer snapshot changes nothing. */
 const CreateTxn = record({
   path: text,
   data: buffer,
-  acl: vector(Acl),
+  acl: AclList,
   /** Session that owns it; 0 for a persistent node; below 0 see tree/lifetimes.ts. */
   ephemeralOwner: long,
   /** Children ever created under the parent, this one included: ZooKeeper's stored cversion. */
@@ -27,7 +27,7 @@ const CreateTxn = record({
 });
 const DeleteTxn = record({ path: text, parentCversion: int });
 const SetDataTxn = record({ path: text, data: buffer, version: int });
-const SetAclTxn = record({ path: text, acl: vector(Acl), aversion: int });
+const SetAclTxn = record({ path: text, acl: AclList, aversion: int });
 const CheckTxn = record({ path: text, version: int });
 const CreateSessionTxn = record({ timeoutMs: int, password: buffer });
 /** The ephemerals to remove travel in the transaction (ZOOKEEPER-3145), with their parents' cversions. */

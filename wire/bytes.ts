@@ -267,6 +267,16 @@ export class ByteReader {
     throw new WireError(`expected a varint of at most 10 bytes at offset ${start}, got more`);
   }
 
+  /** Skips the next bytes and says true if they are these; otherwise stays where it is. */
+  skips(expected: Buffer): boolean {
+    const at = this.#at;
+    const end = at + expected.length;
+    if (end > this.#end || this.buffer.compare(expected, 0, expected.length, at, end) !== 0)
+      return false;
+    this.#at = end;
+    return true;
+  }
+
   /** A view of the next bytes, sharing memory with the input. */
   bytes(size: number): Buffer {
     const at = this.#take(size);

@@ -30,7 +30,7 @@ export interface CreateOptions {
   /** A number of CreateFlag. Default persistent. */
   flags?: number;
   /** Default: everybody may do everything. */
-  acl?: Acl[];
+  acl?: readonly Acl[];
   /** Longest time for this operation, ms. Default: the client's. */
   timeoutMs?: number;
 }

@@ -37,7 +37,7 @@ export const readChildren = (path: string): MultiReadOp => ({ type: Op.getChildr
 
 export abstract class NodeLoreClient extends SessionClient {
   /** A node's access list; digests are hidden from who may not change it. */
-  getAcl(path: string): Promise<Result & { acl: Acl[]; stat: Stat }> {
+  getAcl(path: string): Promise<Result & { acl: readonly Acl[]; stat: Stat }> {
     return this.call({
       op: Op.getACL,
       what: `getACL ${path}`,
@@ -47,7 +47,7 @@ export abstract class NodeLoreClient extends SessionClient {
   }
 
   /** Replaces a node's access list; BadVersion unless `version` is its aversion or −1. */
-  setAcl(path: string, acl: Acl[], version = -1): Promise<Result & { stat: Stat }> {
+  setAcl(path: string, acl: readonly Acl[], version = -1): Promise<Result & { stat: Stat }> {
     return this.call({
       op: Op.setACL,
       what: `setACL ${path}`,

@@ -7,6 +7,7 @@ import {
   bool,
   buffer,
   type Codec,
+  encodeBody,
   type Infer,
   id64,
   int,
@@ -21,7 +22,35 @@ export const Acl = record({ perms: int, scheme: ustring, id: ustring });
 export type Acl = Infer<typeof Acl>;
 
 /** world:anyone may do everything. */
-export const OPEN_ACL: Acl[] = [{ perms: Perm.all, scheme: 'world', id: 'anyone' }];
+export const OPEN_ACL: readonly Acl[] = Object.freeze([
+  Object.freeze({ perms: Perm.all, scheme: 'world', id: 'anyone' }),
+]);
+
+/** Whether a list says what OPEN_ACL says. */
+export function isOpen(acl: readonly Acl[]): boolean {
+  if (acl === OPEN_ACL) return true;
+  const first = acl[0];
+  return (
+    acl.length === 1 &&
+    first?.perms === Perm.all &&
+    first.scheme === 'world' &&
+    first.id === 'anyone'
+  );
+}
+
+const anyAclList: Codec<readonly Acl[]> = vector(Acl);
+const OPEN_BYTES = encodeBody(anyAclList, OPEN_ACL);
+
+/** An access control list. Nearly all are the open one, which is known by its bytes. */
+export const AclList: Codec<readonly Acl[]> = {
+  write(w, acl) {
+    if (isOpen(acl)) w.bytes(OPEN_BYTES);
+    else anyAclList.write(w, acl);
+  },
+  read(r) {
+    return r.skips(OPEN_BYTES) ? OPEN_ACL : anyAclList.read(r);
+  },
+};
 
 export const Stat = record({
   czxid: long,
@@ -62,7 +91,7 @@ export type RequestHeader = Infer<typeof RequestHeader>;
 export const ReplyHeader = record({ xid: int, zxid: long, err: int });
 export type ReplyHeader = Infer<typeof ReplyHeader>;
 
-export const CreateRequest = record({ path: text, data: buffer, acl: vector(Acl), flags: int });
+export const CreateRequest = record({ path: text, data: buffer, acl: AclList, flags: int });
 export type CreateRequest = Infer<typeof CreateRequest>;
 export const CreateResponse = record({ path: text });
 export const Create2Response = record({ path: text, stat: Stat });
@@ -71,7 +100,7 @@ export const Create2Response = record({ path: text, stat: Stat });
 export const CreateTtlRequest = record({
   path: text,
   data: buffer,
-  acl: vector(Acl),
+  acl: AclList,
   flags: int,
   ttl: long,
 });
@@ -99,9 +128,9 @@ export const SyncRequest = record({ path: text });
 export const SyncResponse = record({ path: text });
 
 export const GetAclRequest = record({ path: text });
-export const GetAclResponse = record({ acl: vector(Acl), stat: Stat });
+export const GetAclResponse = record({ acl: AclList, stat: Stat });
 
-export const SetAclRequest = record({ path: text, acl: vector(Acl), version: int });
+export const SetAclRequest = record({ path: text, acl: AclList, version: int });
 export type SetAclRequest = Infer<typeof SetAclRequest>;
 export const SetAclResponse = record({ stat: Stat });
 

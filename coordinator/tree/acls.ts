@@ -2,7 +2,7 @@
 // every znode carries the same list, so a node holds a reference and never a list of its own.
 import type { Identity } from '../contract.ts';
 import { Perm } from '../protocol/codes.ts';
-import { type Acl, OPEN_ACL } from '../protocol/records.ts';
+import { type Acl, isOpen, OPEN_ACL } from '../protocol/records.ts';
 import { type Hashed, hasher } from './digest.ts';
 
 /** What decides who may do what on a node. */
@@ -33,16 +33,6 @@ export function worldPerms(acl: readonly Acl[]): number {
     if (entry.scheme === 'world' && entry.id === 'anyone') perms |= entry.perms;
   }
   return perms;
-}
-
-function isOpen(acl: readonly Acl[]): boolean {
-  const first = acl[0];
-  return (
-    acl.length === 1 &&
-    first?.perms === Perm.all &&
-    first.scheme === 'world' &&
-    first.id === 'anyone'
-  );
 }
 
 const OPEN: AccessList = { acl: OPEN_ACL, worldPerms: Perm.all };

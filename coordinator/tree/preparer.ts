@@ -74,10 +74,23 @@ export function nextVersion(version: number): number {
   return next === -1 ? 0 : next;
 }
 
-function after(node: NodeView, path: string, zxid: Zxid): PendingNode {
-  const { version, created, numChildren, ephemeralOwner, acl, aversion, dataLength } = node;
-  const counts = { version, created, numChildren, aversion, dataLength };
-  return { zxid, path, present: true, ephemeralOwner, acl, ...counts };
+/** A pending node until it is put. Filled in by assignment: a spread of it costs more than the rest. */
+type Draft = { -readonly [K in keyof PendingNode]: PendingNode[K] };
+
+/** The node as the transaction finds it, to be changed. */
+function after(node: NodeView, path: string, zxid: Zxid): Draft {
+  return {
+    zxid,
+    path,
+    present: true,
+    version: node.version,
+    created: node.created,
+    numChildren: node.numChildren,
+    ephemeralOwner: node.ephemeralOwner,
+    acl: node.acl,
+    aversion: node.aversion,
+    dataLength: node.dataLength,
+  };
 }
 
 const NO_NODE: NodeView = {
@@ -250,12 +263,17 @@ export class TxnPreparer implements Preparer {
     if (!this.#growth.allows(zxid, 1, path.length + dataLength)) return ErrorCode.QuotaExceeded;
     this.#quotas.count(path, 1, dataLength, zxid);
     const created = (parent.created + 1) | 0;
-    const numChildren = parent.numChildren + 1;
     const ephemeralOwner = owned.owner;
-    this.#overlay.put({ ...after(parent, parentPath, zxid), created, numChildren });
-    const node = { ...NO_NODE, ephemeralOwner, acl: accessList(acl), dataLength };
-    this.#overlay.put({ zxid, path, present: true, ...node });
-    return { type: 'create', path, data, acl: [...acl], ephemeralOwner, parentCversion: created };
+    const above = after(parent, parentPath, zxid);
+    above.created = created;
+    above.numChildren++;
+    this.#overlay.put(above);
+    const node = after(NO_NODE, path, zxid);
+    node.ephemeralOwner = ephemeralOwner;
+    node.acl = accessList(acl);
+    node.dataLength = dataLength;
+    this.#overlay.put(node);
+    return { type: 'create', path, data, acl, ephemeralOwner, parentCversion: created };
   }
 
   #delete({ path, version }: DeleteRequest, { identities, zxid }: Asker): Decision {
@@ -287,16 +305,22 @@ export class TxnPreparer implements Preparer {
     if (session !== 0 && !allows(node.acl, Perm.write, identities)) return ErrorCode.NoAuth;
     const version = -1;
     const dataLength = data.length;
-    this.#overlay.put({ ...after(node, CONFIG_PATH, zxid), version, dataLength });
+    const next = after(node, CONFIG_PATH, zxid);
+    next.version = version;
+    next.dataLength = dataLength;
+    this.#overlay.put(next);
     return { type: 'setData', path: CONFIG_PATH, data, version };
   }
 
   /** Takes a node out of the future tree; returns its parent's count of creations. */
   #remove(path: string, node: NodeView, parent: NodeView, zxid: Zxid): number {
-    const numChildren = parent.numChildren - 1;
     this.#quotas.count(path, -1, -node.dataLength, zxid);
-    this.#overlay.put({ ...after(parent, parentOf(path), zxid), numChildren });
-    this.#overlay.put({ zxid, path, present: false, ...NO_NODE });
+    const above = after(parent, parentOf(path), zxid);
+    above.numChildren--;
+    this.#overlay.put(above);
+    const gone = after(NO_NODE, path, zxid);
+    gone.present = false;
+    this.#overlay.put(gone);
     return parent.created;
   }
 
@@ -312,10 +336,12 @@ export class TxnPreparer implements Preparer {
     if (!this.#quotas.admits(path, 0, grown)) return ErrorCode.QuotaExceeded;
     if (version !== -1 && version !== node.version) return ErrorCode.BadVersion;
     if (!this.#growth.allows(zxid, 0, grown)) return ErrorCode.QuotaExceeded;
-    const next = nextVersion(node.version);
     this.#quotas.count(path, 0, grown, zxid);
-    this.#overlay.put({ ...after(node, path, zxid), version: next, dataLength });
-    return { type: 'setData', path, data, version: next };
+    const next = after(node, path, zxid);
+    next.version = nextVersion(node.version);
+    next.dataLength = dataLength;
+    this.#overlay.put(next);
+    return { type: 'setData', path, data, version: next.version };
   }
 
   #setAcl(request: SetAclRequest, { identities, zxid }: Asker): Decision {
@@ -327,9 +353,11 @@ export class TxnPreparer implements Preparer {
     if (node === undefined) return ErrorCode.NoNode;
     if (!allows(node.acl, Perm.admin, identities)) return ErrorCode.NoAuth;
     if (version !== -1 && version !== node.aversion) return ErrorCode.BadVersion;
-    const aversion = nextVersion(node.aversion);
-    this.#overlay.put({ ...after(node, path, zxid), acl: accessList(acl), aversion });
-    return { type: 'setACL', path, acl: [...acl], aversion };
+    const next = after(node, path, zxid);
+    next.acl = accessList(acl);
+    next.aversion = nextVersion(node.aversion);
+    this.#overlay.put(next);
+    return { type: 'setACL', path, acl, aversion: next.aversion };
   }
 
   #check({ path, version }: CheckVersionRequest, { identities }: Asker): Decision {

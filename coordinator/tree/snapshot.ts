@@ -4,8 +4,8 @@ import { ByteReader, ByteWriter, WireError } from '../../wire/bytes.ts';
 import { crc32c } from '../../wire/crc32c.ts';
 import { FrameSplitter } from '../../wire/frames.ts';
 import type { Session } from '../contract.ts';
-import { buffer, type Codec, int, long, record, text, vector } from '../protocol/jute.ts';
-import { Acl } from '../protocol/records.ts';
+import { buffer, type Codec, int, long, record, text } from '../protocol/jute.ts';
+import { type Acl, AclList } from '../protocol/records.ts';
 import type { SharedAcl } from './acls.ts';
 import { isOwner } from './lifetimes.ts';
 import { StateError, TreeState } from './tree-state.ts';
@@ -34,7 +34,6 @@ const Header = record({
   sessions: int,
   nodes: int,
 });
-const AclRecord = vector(Acl);
 const SessionRecord = record({ id: long, timeoutMs: int, password: buffer });
 const NodeRecord = record({
   path: text,
@@ -109,7 +108,7 @@ export function serializeState(state: TreeState): Buffer[] {
     },
     128,
   );
-  for (const shared of index.keys()) out.put(AclRecord, [...shared.acl], shared.key.length);
+  for (const shared of index.keys()) out.put(AclList, shared.acl, shared.key.length);
   for (const session of state.sessions()) out.put(SessionRecord, session, 64);
   // In order of creation, which puts parents first and keeps the order of children over a load.
   for (const node of state.nodes.values()) {
@@ -126,7 +125,7 @@ export function serializeState(state: TreeState): Buffer[] {
 
 class StateLoader {
   readonly #state = new TreeState();
-  readonly #acls: Acl[][] = [];
+  readonly #acls: (readonly Acl[])[] = [];
   #header: Parameters<typeof Header.write>[1] | null = null;
   #sessionsLeft = 0;
 
@@ -145,7 +144,7 @@ class StateLoader {
       this.#state.lastApplied = this.#header.lastApplied;
       this.#sessionsLeft = this.#header.sessions;
     } else if (this.#acls.length < header.acls) {
-      this.#acls.push(AclRecord.read(reader));
+      this.#acls.push(AclList.read(reader));
     } else if (this.#sessionsLeft > 0) {
       this.#sessionsLeft--;
       this.#addSession(SessionRecord.read(reader));

@@ -38,7 +38,7 @@ const bytesOf = (data: Data) => (typeof data === 'string' ? Buffer.from(data) : 
 
 interface CreateOptions {
   flags?: number;
-  acl?: Acl[];
+  acl?: readonly Acl[];
 }
 
 const createRequest = (path: string, data: Data, { flags, acl }: CreateOptions) => ({
@@ -98,7 +98,7 @@ export const ask = {
       ttl,
     }),
   }),
-  setAcl: (path: string, acl: Acl[], version = -1): Ask => ({
+  setAcl: (path: string, acl: readonly Acl[], version = -1): Ask => ({
     op: Op.setACL,
     body: encode(SetAclRequest, { path, acl, version }),
   }),

@@ -81,7 +81,7 @@ export class Drawing {
     return length < 0 ? null : Buffer.alloc(length, this.#random.int(0, 255));
   }
 
-  acl(): Acl[] {
+  acl(): readonly Acl[] {
     const random = this.#random;
     if (random.bool(0.85)) return OPEN_ACL;
     const entry = (): Acl => ({
