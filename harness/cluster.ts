@@ -15,6 +15,8 @@ export interface NodeSpec {
   ports: Record<string, number>;
   /** Roles of ports that the harness' clients reach. */
   published: readonly string[];
+  /** Files and folders of this machine that it reads beside its program; it sees the same paths. */
+  hostPaths?: readonly string[];
 }
 
 /** A fault that is in place. Disposing heals it; healing twice is harmless. */

@@ -8,6 +8,7 @@ import { checkersOf } from '../registry-types.ts';
 import { parseSrvr, zookeeper } from './zookeeper.ts';
 
 const config = {
+  cluster: 'local',
   nodes: ['n1', 'n2'],
   systemOptions: zookeeper.defaultOptions,
 } as Partial<RunConfig> as RunConfig;
@@ -65,10 +66,21 @@ describe('judgement', () => {
   const names = (system: string, workload: string) =>
     checkersOf(registry, system, workload).map(({ name }) => name);
 
+  const coordination = registry.workloads
+    .filter(({ systems }) => systems.includes('coordinator'))
+    .map(({ name }) => name);
+
+  it('carries every workload that our own coordinator carries', () => {
+    const carried = registry.workloads.filter(({ systems }) => systems.includes('zookeeper'));
+    expect(carried.map(({ name }) => name)).toEqual(coordination);
+    expect(coordination).toContain('bank');
+  });
+
   it('asks neither for linearizable reads nor for logs that ZooKeeper does not write', () => {
     expect(names('zookeeper', 'register')).toContain('ordered-registers');
     expect(names('zookeeper', 'ephemeral')).toContain('sessions-seen');
-    for (const workload of ['register', 'ephemeral']) {
+    expect(names('zookeeper', 'lock')).toEqual(expect.arrayContaining(['exclusion', 'tree']));
+    for (const workload of coordination) {
       for (const absent of ['linearizable', 'sessions', 'election', 'log', 'state-digest']) {
         expect(names('zookeeper', workload)).not.toContain(absent);
       }

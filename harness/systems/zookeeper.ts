@@ -15,10 +15,13 @@ import {
   type Standing,
   serverId,
 } from './coordinator-view.ts';
+import { javaFiles } from './java-files.ts';
 
 const SOURCE = 'harness/systems/zookeeper-node.ts';
 const JAVA = '/usr/bin/java';
-const JARS = ['/usr/share/java/zookeeper.jar', '/usr/share/java/slf4j-simple.jar'];
+/** The jar of ZooKeeper names in its manifest all others that it needs, in the same folder. */
+const JAR_FOLDER = '/usr/share/java';
+const JARS = [`${JAR_FOLDER}/zookeeper.jar`, `${JAR_FOLDER}/slf4j-simple.jar`];
 const MAIN = 'org.apache.zookeeper.server.quorum.QuorumPeerMain';
 const HEAP_MB = 256;
 
@@ -36,7 +39,21 @@ function zooCfg(config: RunConfig, node: string, dir: string): string {
   return `${[...lines, ...own, ...servers].join('\n')}\n`;
 }
 
-function spec(config: RunConfig, node: string, program: string): NodeSpec {
+/** Which Java runs it, and what a container must borrow for that. */
+function javaOf({ cluster }: RunConfig): { binary: string; hostPaths?: string[] } {
+  if (cluster !== 'docker') return { binary: JAVA };
+  const { binary, needed } = javaFiles(JAVA);
+  return { binary, hostPaths: [...needed, JAR_FOLDER] };
+}
+
+function spec(
+  config: RunConfig,
+  node: string,
+  program: string,
+  { binary, ...borrowed }: ReturnType<typeof javaOf>,
+): NodeSpec {
+  // A container has a network of its own; on loopback the program stands in for one.
+  const staged = config.cluster === 'docker' ? [] : ['--staged'];
   const java = (dir: string): string[] => [
     `-Xmx${HEAP_MB}m`,
     '-XX:+UseSerialGC',
@@ -48,7 +65,7 @@ function spec(config: RunConfig, node: string, program: string): NodeSpec {
     name: node,
     program,
     args: (dir) => [
-      ...['--dir', dir, '--node', node, '--java', JAVA, '--staged'],
+      ...['--dir', dir, '--node', node, '--java', binary, ...staged],
       ...['--nodes', config.nodes.join(','), '--client', String(PORTS.client)],
       ...['--peers', `${PORTS.peer},${PORTS.election}`],
       ...['--', ...java(dir)],
@@ -59,6 +76,7 @@ function spec(config: RunConfig, node: string, program: string): NodeSpec {
     }),
     ports: { ...PORTS },
     published: ['client'],
+    ...borrowed,
   };
 }
 
@@ -88,7 +106,7 @@ export const zookeeper: System = {
   description: 'ZooKeeper itself, of Debian’s package zookeeper',
   source: SOURCE,
   clientPort: 'client',
-  clusters: ['local'],
+  clusters: ['docker', 'local'],
   // It writes no log of events, so nobody can judge what goes on between its servers.
   eventLevel: 'off',
   defaultOptions: {
@@ -111,7 +129,10 @@ export const zookeeper: System = {
     if (mutant !== undefined) throw new Error(`zookeeper has no source for mutant ${mutant.id}`);
     return bundle({ entry: SOURCE, name: 'zookeeper-node' });
   },
-  specs: (config, program) => config.nodes.map((node) => spec(config, node, program)),
+  specs(config, program) {
+    const java = javaOf(config);
+    return config.nodes.map((node) => spec(config, node, program, java));
+  },
   launchArgs: () => [],
   observe: (cluster) => observeBy(cluster, askSrvr),
   notReady: (cluster) => readyBy(cluster, askSrvr),

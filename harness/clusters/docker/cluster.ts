@@ -121,6 +121,7 @@ export class DockerCluster implements Cluster, Breakable {
           ...this.#options.launchArgs(name, incarnation),
         ],
         directory: this.nodeDir(name),
+        hostPaths: spec.hostPaths ?? [],
         resolver: this.#parts.resolver,
       });
       node.server = server;

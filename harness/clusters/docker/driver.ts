@@ -8,7 +8,7 @@ import { bundleProgram, keepFile } from '../bundle.ts';
 import { layOut, refuseBadSpecs } from '../node-files.ts';
 import { DOCKER_SUPPORTS, DockerCluster, removeRun } from './cluster.ts';
 import { type Daemon, type Obstacle, reachDaemon, unlessGone } from './daemon.ts';
-import { bootHolder, readOnlyFile } from './holder-container.ts';
+import { bootHolder, readOnly } from './holder-container.ts';
 import { ensureImage, NODE_IN_IMAGE } from './image.ts';
 import { isOrphan, LABEL_FILTER, nameOf, runLabels } from './labels.ts';
 import { createNetwork } from './network.ts';
@@ -77,7 +77,7 @@ async function tryRules(ready: Ready): Promise<string | undefined> {
       CapAdd: ['NET_ADMIN'],
       SecurityOpt: ['no-new-privileges', 'label=disable'],
       NetworkMode: 'none',
-      Mounts: [readOnlyFile(ready.holderProgram, '/holder.mjs')],
+      Mounts: [readOnly(ready.holderProgram, '/holder.mjs')],
     },
   });
   try {

@@ -34,8 +34,8 @@ export interface HolderPlan {
   token: string;
 }
 
-/** Bind mounts of single files that must not change. */
-export function readOnlyFile(source: string, target: string): Docker.MountSettings {
+/** A bind mount of a file or folder that must not change. */
+export function readOnly(source: string, target: string): Docker.MountSettings {
   return { Type: 'bind', Source: source, Target: target, ReadOnly: true };
 }
 
@@ -62,7 +62,7 @@ export async function bootHolder(daemon: Daemon, plan: HolderPlan): Promise<Hold
       Memory: MEMORY_BYTES_MAX,
       NetworkMode: plan.networkName,
       ExtraHosts: plan.hosts,
-      Mounts: [readOnlyFile(plan.program, '/holder.mjs')],
+      Mounts: [readOnly(plan.program, '/holder.mjs')],
       PortBindings: Object.fromEntries(
         ports.map((port) => [port, [{ HostIp: '127.0.0.1', HostPort: '' }]]),
       ),

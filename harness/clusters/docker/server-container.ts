@@ -8,7 +8,7 @@ import type Docker from 'dockerode';
 import type { NodeState } from '../../cluster.ts';
 import { startTime } from '../owner.ts';
 import { type Daemon, statusOf, unlessGone } from './daemon.ts';
-import { readOnlyFile } from './holder-container.ts';
+import { readOnly } from './holder-container.ts';
 import { NODE_IN_IMAGE } from './image.ts';
 
 /** The node's directory as its server sees it. */
@@ -27,6 +27,8 @@ export interface ServerPlan {
   args: string[];
   /** The node's directory on the host. */
   directory: string;
+  /** Files and folders of the host that it sees too, at the same paths. */
+  hostPaths: readonly string[];
   /** A resolv.conf on the host that names no resolver. */
   resolver: string;
 }
@@ -61,8 +63,9 @@ function containerOptions(daemon: Daemon, plan: ServerPlan): Docker.ContainerCre
       NetworkMode: `container:${plan.holderId}`,
       Mounts: [
         { Type: 'bind', Source: plan.directory, Target: DIRECTORY_IN_CONTAINER },
-        readOnlyFile(plan.program, PROGRAM_IN_CONTAINER),
-        readOnlyFile(plan.resolver, '/etc/resolv.conf'),
+        readOnly(plan.program, PROGRAM_IN_CONTAINER),
+        readOnly(plan.resolver, '/etc/resolv.conf'),
+        ...plan.hostPaths.map((path) => readOnly(path, path)),
       ],
     },
   };
