@@ -16,5 +16,10 @@ export const z55: Mutant = {
       find: 'if (lastZxidSeen > lastApplied) this',
       replace: 'if (sessionId < 0n) this',
     },
+    {
+      file: 'coordinator/server/front.ts',
+      find: 'const isNewer = sessionId > BigInt(lastApplied);',
+      replace: 'const isNewer = false;',
+    },
   ],
 };
