@@ -41,6 +41,7 @@ export const PATIENT = {
   tickTime: 250,
   initLimit: 40,
   syncLimit: 12,
+  heartbeatTimeout: 3_000,
   maxSessionTimeout: 60_000,
 } as const;
 

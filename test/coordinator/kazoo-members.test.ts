@@ -58,6 +58,7 @@ describe.skipIf(missingKazoo() !== undefined)('kazoo', () => {
     const authority = new Authority();
     try {
       const lines = ({ ports, sid }: BareServer) => [
+        'heartbeatTimeout=5000',
         `secureClientPort=${ports.secure}`,
         `ssl.keyStore.location=${authority.issue(`server-${sid}`)}`,
         `ssl.trustStore.location=${authority.certificate}`,

@@ -9,7 +9,7 @@ import Docker from 'dockerode';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { dockerDriver } from '../../harness/clusters/docker/driver.ts';
 import { LABEL_FILTER } from '../../harness/clusters/docker/labels.ts';
-import { Ensemble } from './ensemble.ts';
+import { Ensemble, PATIENT } from './ensemble.ts';
 import { endStarted, kazoo, missingKazoo, parts, Started } from './started.ts';
 
 const INSTALL = 'apt-get install python3-kazoo';
@@ -31,7 +31,7 @@ describe.skipIf(missing !== undefined)(`kazoo against an ensemble (${INSTALL})`,
   let ensemble: Ensemble;
 
   beforeAll(async () => {
-    ensemble = await Ensemble.serving({ size: 3 });
+    ensemble = await Ensemble.serving({ size: 3, systemOptions: { ...PATIENT } });
   });
   afterAll(() => ensemble?.close());
 
