@@ -1,7 +1,7 @@
 // What every checker needs to turn findings into a verdict: counts, capped anomalies, phases, and
 // whether the nodes' logs are whole. It stands alone so that "thin evidence is unknown" is decided once.
 import type { Event, Phase } from '../history/event.ts';
-import type { NodeEvent } from '../history/node-event.ts';
+import type { NodeEventHeader } from '../history/node-event.ts';
 import type { RunRecord } from '../history/run-record.ts';
 import type { Anomaly, Verdict } from '../history/verdict.ts';
 
@@ -25,7 +25,7 @@ export class Findings {
   }
 
   /** One anomaly proven by node events alone. */
-  addNodeAnomaly(kind: string, why: string, concerned: readonly NodeEvent[]): void {
+  addNodeAnomaly(kind: string, why: string, concerned: readonly NodeEventHeader[]): void {
     this.add({ kind, why, events: [], nodeEvents: concerned.map(nodeEventRef) });
   }
 
@@ -54,12 +54,16 @@ export function unknownVerdict(checker: string, guarantee: string, reason: strin
 }
 
 /** How an anomaly names a node event. */
-export function nodeEventRef(e: NodeEvent): { node: string; incarnation: number; seq: number } {
+export function nodeEventRef(e: NodeEventHeader): {
+  node: string;
+  incarnation: number;
+  seq: number;
+} {
   return { node: e.node, incarnation: e.inc, seq: e.seq };
 }
 
 /** `n1/0#17`: node, incarnation, sequence number; for prose. */
-export function nameEvent(e: NodeEvent): string {
+export function nameEvent(e: NodeEventHeader): string {
   return `${e.node}/${e.inc}#${e.seq}`;
 }
 
@@ -69,12 +73,12 @@ export function formatMs(ns: number): string {
 }
 
 /** Each node's events in the order it wrote them. */
-export function eventsByNode(events: readonly NodeEvent[]): Map<string, NodeEvent[]> {
-  const byNode = new Map<string, NodeEvent[]>();
+export function eventsByNode<E extends NodeEventHeader>(events: readonly E[]): Map<string, E[]> {
+  const byNode = new Map<string, E[]>();
   /** Nodes whose events do not come in order already: sorting is most of the work. */
-  const unordered = new Set<NodeEvent[]>();
-  let own: NodeEvent[] = [];
-  let last: NodeEvent | undefined;
+  const unordered = new Set<E[]>();
+  let own: E[] = [];
+  let last: E | undefined;
   for (const event of events) {
     if (event.node !== last?.node) {
       own = byNode.get(event.node) ?? [];
@@ -89,7 +93,7 @@ export function eventsByNode(events: readonly NodeEvent[]): Map<string, NodeEven
   return byNode;
 }
 
-function inWritingOrder(a: NodeEvent, b: NodeEvent): number {
+function inWritingOrder(a: NodeEventHeader, b: NodeEventHeader): number {
   return a.inc - b.inc || a.seq - b.seq;
 }
 
@@ -105,13 +109,37 @@ export function nodeLogProblem(run: RunRecord): string | undefined {
   }
   if (run.nodeEvents.length === 0) return 'the nodes logged no events';
   const byNode = eventsByNode(run.nodeEvents);
+  const brokers = new Set(run.brokerEvents?.map(({ node }) => node));
   for (const node of run.config.nodes) {
-    if (!byNode.has(node)) return `the event log of ${node} is missing`;
+    if (!byNode.has(node) && !brokers.has(node)) return `the event log of ${node} is missing`;
   }
+  return orderProblem(byNode, 'start');
+}
+
+/** Why the brokers' logs cannot carry a verdict, as `nodeLogProblem` for coordinators. */
+export function brokerLogProblem(run: RunRecord): string | undefined {
+  const gap = run.nodeEventGaps[0];
+  if (gap !== undefined) return `the event log of ${gap.node} is incomplete: ${gap.problem}`;
+  const { brokerEvents = [] } = run;
+  if (brokerEvents.length === 0) return 'the brokers logged no events';
+  const byNode = eventsByNode(brokerEvents);
+  const coordinators = new Set(run.nodeEvents.map(({ node }) => node));
+  for (const node of run.config.nodes) {
+    if (!byNode.has(node) && !coordinators.has(node)) return `the event log of ${node} is missing`;
+  }
+  return orderProblem(byNode, 'brokerStart');
+}
+
+type AnyEvent = NodeEventHeader & { ev: string };
+
+function orderProblem(
+  byNode: ReadonlyMap<string, readonly AnyEvent[]>,
+  opening: string,
+): string | undefined {
   for (const events of byNode.values()) {
-    let previous: NodeEvent | undefined;
+    let previous: AnyEvent | undefined;
     for (const event of events) {
-      const problem = sequenceProblem(previous, event);
+      const problem = sequenceProblem(previous, event, opening);
       if (problem !== undefined) return problem;
       previous = event;
     }
@@ -119,7 +147,11 @@ export function nodeLogProblem(run: RunRecord): string | undefined {
   return undefined;
 }
 
-function sequenceProblem(previous: NodeEvent | undefined, event: NodeEvent): string | undefined {
+function sequenceProblem(
+  previous: AnyEvent | undefined,
+  event: AnyEvent,
+  opening: string,
+): string | undefined {
   const opens = previous === undefined || previous.inc !== event.inc;
   const expected = opens ? 0 : (previous?.seq ?? 0) + 1;
   if (event.seq !== expected) {
@@ -128,8 +160,8 @@ function sequenceProblem(previous: NodeEvent | undefined, event: NodeEvent): str
       `${event.seq} where ${expected} was expected`
     );
   }
-  if (opens !== (event.ev === 'start')) {
-    return `the event log of ${event.node} is damaged: ${nameEvent(event)} is \`${event.ev}\`, expected ${opens ? '`start`' : 'no second `start`'}`;
+  if (opens !== (event.ev === opening)) {
+    return `the event log of ${event.node} is damaged: ${nameEvent(event)} is \`${event.ev}\`, expected ${opens ? '' : 'no second '}\`${opening}\``;
   }
   if (previous !== undefined && event.t < previous.t) {
     return `the event log of ${event.node} runs backwards in time at ${nameEvent(event)}`;

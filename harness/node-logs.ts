@@ -2,11 +2,13 @@
 // it is whole: every incarnation's sequence from 0 without a gap, save the torn end of a killed one.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { type BrokerNodeEvent, isBrokersOwn } from '../history/broker-event.ts';
 import type { EventLevel, NodeEvent } from '../history/node-event.ts';
 import type { RunRecord } from '../history/run-record.ts';
 import { readLines } from './lines.ts';
 
-type NodeLogs = Pick<RunRecord, 'nodeEvents' | 'nodeEventGaps'>;
+type NodeLogs = Required<Pick<RunRecord, 'nodeEvents' | 'brokerEvents' | 'nodeEventGaps'>>;
+type LoggedEvent = NodeEvent | BrokerNodeEvent;
 
 const NODE_LOG = 'events.jsonl';
 const GAPS_NAMED_MAX = 5;
@@ -19,7 +21,7 @@ export function readNodeEvents(
   nodes: readonly string[],
   level: EventLevel,
 ): NodeLogs {
-  const logs: NodeLogs = { nodeEvents: [], nodeEventGaps: [] };
+  const logs: NodeLogs = { nodeEvents: [], brokerEvents: [], nodeEventGaps: [] };
   if (level === 'off') return logs;
   for (const node of nodes) {
     const path = join(nodesDir, node, NODE_LOG);
@@ -28,21 +30,28 @@ export function readNodeEvents(
       continue;
     }
     const { events, problems } = readNodeLog(path, node);
-    for (const event of events) logs.nodeEvents.push(event);
+    if (isBrokersLog(events)) for (const event of events) logs.brokerEvents.push(event);
+    else for (const event of events) logs.nodeEvents.push(event as NodeEvent);
     for (const problem of problems) logs.nodeEventGaps.push({ node, problem });
   }
   logs.nodeEvents.sort((a, b) => a.t - b.t);
+  logs.brokerEvents.sort((a, b) => a.t - b.t);
   return logs;
+}
+
+/** A node is a broker or a coordinator: one event that only brokers know decides for its whole log. */
+function isBrokersLog(events: readonly LoggedEvent[]): events is BrokerNodeEvent[] {
+  return events.some(({ ev }) => isBrokersOwn(ev));
 }
 
 /** One node's log: what could be read, and what is wrong with it. */
 export function readNodeLog(
   path: string,
   node: string,
-): { events: NodeEvent[]; problems: string[] } {
-  const events: NodeEvent[] = [];
+): { events: LoggedEvent[]; problems: string[] } {
+  const events: LoggedEvent[] = [];
   const problems: string[] = [];
-  let last: NodeEvent | undefined;
+  let last: LoggedEvent | undefined;
   let torn: number | undefined;
   let ended = true;
   for (const { number, text, ended: endedHere } of readLines(path)) {
@@ -81,7 +90,7 @@ export function readNodeLog(
 }
 
 /** An event of a line; a line that a torn one runs into gives its readable end. */
-function parseEvent(text: string): { event?: NodeEvent; tornBefore: boolean } {
+function parseEvent(text: string): { event?: LoggedEvent; tornBefore: boolean } {
   const whole = tryParse(text);
   if (whole !== undefined) return { event: whole, tornBefore: false };
   const at = text.lastIndexOf(LINE_START);
@@ -89,16 +98,16 @@ function parseEvent(text: string): { event?: NodeEvent; tornBefore: boolean } {
   return end === undefined ? { tornBefore: false } : { event: end, tornBefore: true };
 }
 
-function tryParse(text: string): NodeEvent | undefined {
+function tryParse(text: string): LoggedEvent | undefined {
   try {
-    const event = JSON.parse(text) as Partial<NodeEvent> | null;
+    const event = JSON.parse(text) as Partial<LoggedEvent> | null;
     const whole =
       typeof event?.t === 'number' &&
       typeof event.node === 'string' &&
       Number.isInteger(event.inc) &&
       Number.isInteger(event.seq) &&
       typeof event.ev === 'string';
-    return whole ? (event as NodeEvent) : undefined;
+    return whole ? (event as LoggedEvent) : undefined;
   } catch {
     // Not JSON: the caller decides whether a torn line is allowed here.
     return undefined;

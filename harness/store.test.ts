@@ -132,8 +132,23 @@ describe('node logs', () => {
     expect(read(many)).toEqual({ count: 3_000, problems: [] });
   });
 
+  it('keeps the words of brokers apart from those of coordinators', () => {
+    const dir = join(root, 'stack');
+    const logs = { n1: ['start', 'connectionClosed'], b1: ['brokerStart', 'connectionClosed'] };
+    for (const [node, kinds] of Object.entries(logs)) {
+      mkdirSync(join(dir, node), { recursive: true });
+      const lines = kinds.map(
+        (ev, seq) => `${JSON.stringify({ t: seq, node, inc: 0, seq, ev })}\n`,
+      );
+      writeFileSync(join(dir, node, 'events.jsonl'), lines.join(''));
+    }
+    const { nodeEvents, brokerEvents } = readNodeEvents(dir, ['n1', 'b1'], 'all');
+    expect(nodeEvents.map(({ node, ev }) => [node, ev])).toEqual(logs.n1.map((ev) => ['n1', ev]));
+    expect(brokerEvents.map(({ node, ev }) => [node, ev])).toEqual(logs.b1.map((ev) => ['b1', ev]));
+  });
+
   it('asks for nothing where events are off', () => {
-    const none = { nodeEvents: [], nodeEventGaps: [] };
+    const none = { nodeEvents: [], brokerEvents: [], nodeEventGaps: [] };
     expect(readNodeEvents(join(root, 'nowhere'), ['n1'], 'off')).toEqual(none);
   });
 });

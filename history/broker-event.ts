@@ -87,3 +87,37 @@ export type BrokerEvent =
   | { ev: 'connectionClosed'; reason: string; client?: string };
 
 export type BrokerNodeEvent = NodeEventHeader & BrokerEvent;
+
+/** Every kind of event that only a broker says; the compiler holds it against BrokerEvent. */
+const KINDS: Readonly<Record<BrokerEvent['ev'], true>> = {
+  brokerStart: true,
+  brokerStop: true,
+  registered: true,
+  sessionLost: true,
+  controllerElected: true,
+  controllerResigned: true,
+  stateStored: true,
+  becameLeader: true,
+  becameFollower: true,
+  leftPartition: true,
+  logAppend: true,
+  logFlushed: true,
+  logTruncated: true,
+  logStart: true,
+  highWatermark: true,
+  fetchIn: true,
+  acked: true,
+  groupGeneration: true,
+  groupAssigned: true,
+  offsetCommitted: true,
+  requestRefused: true,
+  connectionClosed: true,
+};
+
+/** Kinds that both a broker and a coordinator know: who says them is told by the log they stand in. */
+const SHARED: ReadonlySet<string> = new Set(['requestRefused', 'connectionClosed']);
+
+/** Whether only a broker says this: one such event shows whose log it is. */
+export function isBrokersOwn(ev: string): boolean {
+  return Object.hasOwn(KINDS, ev) && !SHARED.has(ev);
+}

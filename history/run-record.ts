@@ -1,5 +1,6 @@
 // A finished run as data: what checkers judge and reports draw. Nothing here points at a cluster, so
 // a stored run is judged again years later.
+import type { BrokerNodeEvent } from './broker-event.ts';
 import type { Event } from './event.ts';
 import type { FaultRecord } from './fault.ts';
 import type { NodeEvent } from './node-event.ts';
@@ -62,8 +63,10 @@ export interface RunRecord {
   history: Event[];
   /** Client operations paired (history/op.ts). */
   ops: Op[];
-  /** All nodes' events, by time. */
+  /** All coordinators' events, by time. */
   nodeEvents: NodeEvent[];
+  /** All brokers' events, by time; absent where there were no brokers. */
+  brokerEvents?: BrokerNodeEvent[];
   /** Nodes whose event log is missing or has a gap, with what is missing; empty is good. */
   nodeEventGaps: { node: string; problem: string }[];
   faults: FaultRecord[];

@@ -205,7 +205,7 @@ export class Ensemble implements AsyncDisposable {
     const { events, problems } = readNodeLog(path, node);
     const real = problems.filter((problem) => problem !== 'no event in it');
     if (real.length > 0) throw new Error(`the events of ${node}: ${real.join('; ')}`);
-    return events;
+    return events as NodeEvent[];
   }
 
   /** A server's events of one name. */
