@@ -15,6 +15,7 @@ import { NODE_IN_IMAGE } from './image.ts';
 export const DIRECTORY_IN_CONTAINER = '/node';
 const PROGRAM_IN_CONTAINER = '/program.mjs';
 const PIDS_MAX = 512;
+const PAUSE_ATTEMPTS_MAX = 40;
 
 /** What a server container is made of. */
 export interface ServerPlan {
@@ -174,7 +175,16 @@ export class Server {
   }
 
   async pause(): Promise<void> {
-    await this.#container.pause();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#container.pause();
+        return;
+      } catch (error) {
+        // On a starved machine the runtime gives up on many threads too soon, and thaws them all again.
+        const tooSoon = (error as Error).message.includes('unable to freeze');
+        if (!tooSoon || attempt === PAUSE_ATTEMPTS_MAX) throw error;
+      }
+    }
   }
 
   async resume(): Promise<void> {
