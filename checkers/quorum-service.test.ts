@@ -182,6 +182,26 @@ describe('a follower', () => {
   });
 });
 
+test('a follower that still gets what a slow link held back is left out', async () => {
+  const slow: Fault = {
+    kind: 'slow',
+    links: [{ from: 'n1', to: 'n3' }],
+    delayMs: 500,
+    jitterMs: 100,
+  };
+  const judged = (healedMs: number) => {
+    const pause: Fault = { kind: 'pause', nodes: ['n1'] };
+    const faults = [
+      { fault: slow, from: 0, to: healedMs },
+      { fault: pause, from: FROM_MS, to: UNTIL_MS },
+    ];
+    const lines = { ...succession, n3: left(FROM_MS + BOUND_MS + 1) };
+    return quorumService.check(run(lines, { faults }));
+  };
+  expect((await judged(FROM_MS - 500)).outcome).not.toBe('invalid');
+  expect(kinds(await judged(FROM_MS - 700))).toContain('followed-silent-leader');
+});
+
 describe('a leader that was paused', () => {
   const paused: Fault = { kind: 'pause', nodes: ['n1'] };
 

@@ -119,17 +119,32 @@ function tenuresOf(run: RunRecord): Tenure[] {
 }
 
 /**
- * Whether the heal of a cut may have let through, during the span, what was sent before it: TCP sends it
- * again at a time that lies up to the length of the cut after the heal.
+ * How long after its heal a fault of a link may still bring what was sent before, ns: what a slow link held
+ * is on its way for its delay, and what a cut or a loss kept is sent again by TCP at a time that lies up to
+ * the length of the fault after the heal.
  */
+function afterglowNs(fault: Fault, lastedNs: number): number {
+  switch (fault.kind) {
+    case 'slow':
+      return (fault.delayMs + fault.jitterMs) * 1e6;
+    case 'cut':
+    case 'lose':
+      return lastedNs;
+    default:
+      return 0;
+  }
+}
+
+/** Whether the heal of a fault may have let through, during the span, what was sent before it. */
 function releases(
   fault: Fault,
   injectStart: number,
   healed: number | undefined,
   span: Span,
 ): boolean {
-  if (fault.kind !== 'cut' || healed === undefined) return false;
-  return healed < span.to && healed + (healed - injectStart) > span.from;
+  if (healed === undefined) return false;
+  const afterNs = afterglowNs(fault, healed - injectStart);
+  return afterNs > 0 && healed < span.to && healed + afterNs > span.from;
 }
 
 /**
