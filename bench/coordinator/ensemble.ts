@@ -143,6 +143,15 @@ export class Ensemble {
     return at;
   }
 
+  /** The epoch that the leader is in: it ascends with every election. */
+  async epoch(): Promise<number> {
+    const port = this.ports[await this.leader()] as number;
+    const said = await fourLetterWord({ host: '127.0.0.1', port }, 'srvr');
+    const zxid = /^Zxid: 0x([0-9a-f]+)$/m.exec(said)?.[1];
+    if (zxid === undefined) throw new Error(`expected a zxid of ${this.side}, got: ${said}`);
+    return Number(BigInt(`0x${zxid}`) >> 32n);
+  }
+
   /** Resident memory of each server, MB. */
   residentMb(): number[] {
     return this.ports.map((_, i) => {

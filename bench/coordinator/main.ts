@@ -43,7 +43,9 @@ const { values } = parseArgs({
     warmup: { type: 'string', default: '15' },
     only: { type: 'string' },
     sides: { type: 'string', default: 'ours,zookeeper' },
+    /** `steady` (not by default) loads ours for so many minutes and counts elections. */
     parts: { type: 'string', default: 'start,load,memory,kill,pause' },
+    'steady-minutes': { type: 'string', default: '10' },
   },
 });
 const rounds = Number(values.rounds);
@@ -163,6 +165,14 @@ try {
     const label = `${row.op} ${row.connections}x${row.depth} 100 B`;
     show(label, rates, 'per second');
     show(`${label} p99`, slow, 'us');
+  }
+  if (parts.has('steady')) {
+    const ours = ensembles.get('ours') as Ensemble;
+    const from = await ours.epoch();
+    const minutes = Number(values['steady-minutes']);
+    const result = await load(order(ours, { depth: 4, seconds: minutes * 60, survive: true }));
+    const elections = (await ours.epoch()) - from;
+    console.log(`${elections} elections in ${minutes} minutes of load; ${JSON.stringify(result)}`);
   }
   for (const [part, how] of [
     ['kill', 'SIGKILL'],
