@@ -28,10 +28,21 @@ export async function syncDirectoryLater(dir: string): Promise<void> {
   await handle.sync();
 }
 
-/** Makes a directory in one that is there; syncs the name also if an earlier life made it. */
+/**
+ * Makes a directory with its parents so that a power loss cannot take them back: every name on the way is
+ * synced, also those that exist, because an earlier life may have died before it synced them.
+ */
 export function makeDirectory(dir: string): void {
   fs.mkdirSync(dir, { recursive: true });
-  syncDirectory(path.dirname(dir));
+  for (let at = path.resolve(dir); path.dirname(at) !== at; at = path.dirname(at)) {
+    try {
+      syncDirectory(path.dirname(at));
+    } catch (error) {
+      // Who may not even look into a directory did not make anything in it.
+      if ((error as NodeJS.ErrnoException).code === 'EACCES') return;
+      throw error;
+    }
+  }
 }
 
 /** Writes all of `data` at `position`, into the kernel's cache only; short writes are continued. */

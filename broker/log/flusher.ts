@@ -50,6 +50,7 @@ export class Flusher {
 
   /** A sync is due in `delayMs` at the latest. */
   requestWithin(delayMs: number): void {
+    if (this.#failure !== null) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.request();
@@ -116,6 +117,7 @@ export class Flusher {
 
   #pump(): void {
     if (this.#cycle !== null || this.#pauses > 0 || !this.#wanted) return;
+    if (this.#failure !== null) return;
     this.#cycle = this.#run().then(() => {
       this.#cycle = null;
       this.#pump();

@@ -215,15 +215,17 @@ function epochFault(
   { epochs, state, durableOffset }: Looking,
   { header }: FoundBatch,
 ): string | null {
-  const { baseOffset, leaderEpoch } = header;
-  if (baseOffset < state.logStartOffset) return null;
-  if (baseOffset < durableOffset) {
-    const known = epochs.epochFor(baseOffset);
+  const { baseOffset, nextOffset, leaderEpoch } = header;
+  if (nextOffset <= state.logStartOffset) return null;
+  // The log may begin inside a batch; the cache knows nothing of what is before.
+  const offset = Math.max(baseOffset, state.logStartOffset);
+  if (offset < durableOffset) {
+    const known = epochs.epochFor(offset);
     if (known === leaderEpoch) return null;
-    return `expected leader epoch ${known} at offset ${baseOffset}, got ${leaderEpoch}`;
+    return `expected leader epoch ${known} at offset ${offset}, got ${leaderEpoch}`;
   }
   try {
-    epochs.assign(leaderEpoch, baseOffset);
+    epochs.assign(leaderEpoch, offset);
     return null;
   } catch (error) {
     return (error as Error).message;

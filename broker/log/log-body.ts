@@ -127,6 +127,8 @@ export class LogBody {
     const { to, maxTimestamp } = placeOf(segment, offset);
     this.generation += 1;
     this.mark.lower(to.offset);
+    // The batch in which the log began may be the one that goes.
+    this.logStartOffset = Math.min(this.logStartOffset, to.offset);
     writeState(this.dir, this.state(Math.min(to.offset, this.mark.offset)));
     removeSnapshotsAbove(this.dir, to.offset);
     const keep = this.segments.indexOf(segment) + 1;

@@ -1,7 +1,7 @@
 // The log against a model of it, a list of batches, over random appends, reads, cuts, rolls and reopenings.
 import fs from 'node:fs';
 import fc from 'fast-check';
-import { afterAll, expect, test } from 'vitest';
+import { afterAll, expect, test, vi } from 'vitest';
 import type { PartitionLog } from './partition-log.ts';
 import {
   batch,
@@ -11,6 +11,9 @@ import {
   openLog,
   temporaryDirectory,
 } from './testing.ts';
+
+// Real fsyncs: on a busy machine they take their time.
+vi.setConfig({ testTimeout: 300_000 });
 
 const root = temporaryDirectory();
 afterAll(() => fs.rmSync(root, { recursive: true }));
@@ -241,7 +244,7 @@ test('the log is a list of batches that can be cut at both ends', async () => {
       await again.close();
       fs.rmSync(dir, { recursive: true });
     }),
-    { numRuns: 150 },
+    { numRuns: 60 },
   );
 });
 
@@ -268,6 +271,6 @@ test('a killed log comes back with everything that was appended', async () => {
       expect(again.producers).toEqual(log.producers);
       await Promise.all([log.close(), again.close()]);
     }),
-    { numRuns: 60 },
+    { numRuns: 30 },
   );
 });

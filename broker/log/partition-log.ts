@@ -318,7 +318,8 @@ export class PartitionLog {
 
   /**
    * Removes every batch that holds anything from `offset` on, and returns the log's new end, which is lower
-   * than `offset` if that was inside a batch. Durable when it resolves, with all that is left.
+   * than `offset` if that was inside a batch. If there was any to remove, that is durable when it resolves,
+   * and so is all that is left.
    * @throws OffsetOutOfRangeError below the log's start: then it has to begin anew.
    */
   truncateTo(offset: number): Promise<number> {

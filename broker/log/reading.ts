@@ -176,8 +176,7 @@ function damageOf(log: ReadableLog, chunk: Buffer, at: number, header: BatchHead
   if (!checksumHolds(chunk, at, sizeBytes)) {
     return `the checksum of the batch at offset ${baseOffset} does not hold`;
   }
-  if (baseOffset < log.logStartOffset) return null;
-  const known = log.epochs.epochFor(baseOffset);
+  const known = log.epochs.epochFor(Math.max(baseOffset, log.logStartOffset));
   if (known === leaderEpoch) return null;
   return `expected leader epoch ${known} at offset ${baseOffset}, got ${leaderEpoch}`;
 }
