@@ -27,7 +27,7 @@ import {
 import { FOUR_LETTER_WORDS } from './four-letter-words.ts';
 import { type ClientLimits, DEFAULT_LIMITS } from './limits.ts';
 
-/** How the server reports what it does (events.ts). */
+/** How the server reports what it does (wire/event-log.ts). */
 export interface EventConfig {
   /** File to append to. */
   path: string;

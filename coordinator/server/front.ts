@@ -2,6 +2,7 @@
 // consensus and its outcomes back. It decides nothing about state; it only knows who waits for what.
 import { createServer, type Server, type Socket } from 'node:net';
 import { ByteWriter } from '../../wire/bytes.ts';
+import { BoundedLog, printable } from '../../wire/server-log.ts';
 import type { ApplyResult, Front } from '../contract.ts';
 import { ErrorCode, Op } from '../protocol/codes.ts';
 import type { Hello, WatcherEvent } from '../protocol/records.ts';
@@ -25,7 +26,6 @@ import type { WatchName } from './reads.ts';
 import { eventName } from './replies.ts';
 import { secureListener } from './secure.ts';
 import type { ConnectionFacts, ServerFacts } from './server-facts.ts';
-import { BoundedLog, printable } from './server-log.ts';
 import { LatencyHistogram, Traffic } from './traffic.ts';
 import { hex } from './word-formats.ts';
 

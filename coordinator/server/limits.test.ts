@@ -2,13 +2,13 @@
 // in its log, and goes on serving the others.
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
+import { BoundedLog } from '../../wire/server-log.ts';
 import { Op } from '../protocol/codes.ts';
 import type { Codec } from '../protocol/jute.ts';
 import { PathWatchRequest, SetDataRequest } from '../protocol/records.ts';
 import { DEFAULT_LIMITS } from './limits.ts';
 import { type LoneConfig, LoneServer } from './lone-server.testing.ts';
 import { RawClient } from './raw-client.testing.ts';
-import { BoundedLog } from './server-log.ts';
 
 type Request = [number, number, Codec<never>?, unknown?];
 

@@ -1,6 +1,8 @@
 // The coordinator as a program: reads its configuration, recovers from disk, joins its ensemble and
 // serves clients until it is told to stop or must not go on.
 import { randomBytes } from 'node:crypto';
+import { EventLog, NO_EVENTS } from '../../wire/event-log.ts';
+import { BoundedLog, logLine, printable } from '../../wire/server-log.ts';
 import type { EventSink } from '../contract.ts';
 import { recover } from '../storage/recovery.ts';
 import { DataTree } from '../tree/data-tree.ts';
@@ -8,12 +10,10 @@ import { TxnPreparer } from '../tree/preparer.ts';
 import { HeapSessionTracker } from '../tree/session-tracker.ts';
 import { Replica } from '../zab/replica.ts';
 import { loadConfig, type ServerConfig } from './config.ts';
-import { EventLog, NO_EVENTS } from './events.ts';
 import { ClientFront } from './front.ts';
 import { serveMetrics } from './metrics.ts';
 import { describeConfig, diskBytes } from './operator.ts';
 import { secureTransport } from './secure.ts';
-import { BoundedLog, logLine, printable } from './server-log.ts';
 
 /** Bytes of recent transactions kept in memory for learners. */
 const RECENT_BYTES_MAX = 32 * 1024 * 1024;

@@ -1,4 +1,4 @@
-// The server's log on standard output: a line an occurrence, with its time. What strangers can cause
+// A server's log on standard output: a line an occurrence, with its time. What strangers can cause
 // without end is bounded by the second, and what was left out is counted.
 
 /** Lines a second that connections may cause. */

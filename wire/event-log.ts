@@ -1,7 +1,14 @@
-// The server's own account of what it does, one JSON object a line, for checkers and people. An event
-// is on the file descriptor before any message or reply that depends on it leaves this process.
+// A server's own account of what it does, one JSON object a line, for checkers and people. An event is
+// on the file descriptor before any message or reply that depends on it leaves this process.
 import { closeSync, openSync, writeSync } from 'node:fs';
-import type { EventSink } from '../contract.ts';
+
+/** Where a server says what it does. */
+export interface EventSink {
+  /** Whether events that come once per record or message are wanted. */
+  readonly detailed: boolean;
+  emit(event: { ev: string } & Record<string, unknown>): void;
+  flush(): void;
+}
 
 export type EventLevel = 'off' | 'state' | 'all';
 
