@@ -1,0 +1,154 @@
+// One client's connection: frames in, responses out in the order of the requests. As in Kafka a request waits for
+// those before it, only Produce requests overlap: each waits for replicas, and order is fixed when it is begun.
+import type { Socket } from 'node:net';
+import { FrameSplitter } from '../../wire/frames.ts';
+
+export interface ConnectionLimits {
+  /** `socket.request.max.bytes` */
+  readonly frameBytesMax: number;
+  /** Requests that were read and not begun; above it the socket is not read. */
+  readonly queuedMax: number;
+  /** Bytes of them. */
+  readonly queuedBytesMax: number;
+  /** Produce requests under way at once. */
+  readonly overlapMax: number;
+}
+
+/** A request as the front understood it. */
+export interface Work {
+  /** It may be begun while others of its kind wait for their answers. */
+  readonly overlaps: boolean;
+  /** Answers; undefined: there is none. A rejection closes the connection. */
+  readonly run: () => Promise<Buffer | undefined>;
+}
+
+/** What a connection asks of the front. */
+export interface ConnectionOwner {
+  /** Understands a frame; throws what closes the connection. */
+  readonly understand: (frame: Buffer, connection: Connection) => Work;
+  /** Called before bytes leave. */
+  readonly flushEvents: () => void;
+  readonly closed: (connection: Connection, reason: string) => void;
+}
+
+/** A connection's request that is under way; its answer waits for those before it. */
+interface Begun {
+  readonly overlaps: boolean;
+  done: boolean;
+  answer: Buffer | undefined;
+}
+
+export class Connection {
+  readonly listener: string;
+  readonly client: string;
+  readonly host: string;
+  readonly #socket: Socket;
+  readonly #owner: ConnectionOwner;
+  readonly #limits: ConnectionLimits;
+  readonly #splitter: FrameSplitter;
+  readonly #queued: Buffer[] = [];
+  #queuedBytes = 0;
+  /** The first of the queue, understood but not begun. */
+  #next: Work | undefined;
+  readonly #begun: Begun[] = [];
+  #closed = false;
+  #blocked = false;
+
+  constructor(socket: Socket, listener: string, owner: ConnectionOwner, limits: ConnectionLimits) {
+    this.#socket = socket;
+    this.#owner = owner;
+    this.#limits = limits;
+    this.listener = listener;
+    this.host = socket.remoteAddress ?? '';
+    this.client = `${this.host}:${socket.remotePort ?? 0}`;
+    this.#splitter = new FrameSplitter(limits.frameBytesMax);
+    socket.setNoDelay(true);
+    socket.on('data', (chunk) => this.#read(chunk));
+    socket.on('drain', () => {
+      this.#blocked = false;
+      this.#advance();
+    });
+    socket.on('error', (error) => this.close(error.message));
+    socket.on('close', () => this.close('the client closed it'));
+  }
+
+  /** Ends it. The reason is told to the front once. */
+  close(reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#queued.length = 0;
+    this.#socket.destroy();
+    this.#owner.closed(this, reason);
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.#closed) return;
+    try {
+      this.#splitter.feed(chunk, (frame) => {
+        this.#queued.push(frame);
+        this.#queuedBytes += frame.length;
+        return undefined;
+      });
+    } catch (error) {
+      this.close((error as Error).message);
+      return;
+    }
+    this.#advance();
+  }
+
+  /** Begins what may begin, and reads on only while little waits. */
+  #advance(): void {
+    while (!this.#closed && !this.#blocked) {
+      const work = this.#next ?? this.#understand();
+      if (work === undefined) break;
+      this.#next = work;
+      const { length } = this.#begun;
+      const overlapping = work.overlaps && this.#begun.every(({ overlaps }) => overlaps);
+      if (length > 0 && (!overlapping || length >= this.#limits.overlapMax)) break;
+      this.#next = undefined;
+      this.#begin(work);
+    }
+    if (this.#closed) return;
+    const { queuedMax, queuedBytesMax } = this.#limits;
+    const full = this.#queued.length >= queuedMax || this.#queuedBytes >= queuedBytesMax;
+    if (full || this.#blocked) this.#socket.pause();
+    else if (this.#socket.isPaused()) this.#socket.resume();
+  }
+
+  #understand(): Work | undefined {
+    const frame = this.#queued.shift();
+    if (frame === undefined) return undefined;
+    this.#queuedBytes -= frame.length;
+    try {
+      return this.#owner.understand(frame, this);
+    } catch (error) {
+      this.close((error as Error).message);
+      return undefined;
+    }
+  }
+
+  #begin(work: Work): void {
+    const begun: Begun = { overlaps: work.overlaps, done: false, answer: undefined };
+    this.#begun.push(begun);
+    work.run().then(
+      (answer) => {
+        begun.done = true;
+        begun.answer = answer;
+        this.#answer();
+        this.#advance();
+      },
+      (error: Error) => this.close(error.message),
+    );
+  }
+
+  /** Sends the answers at the head that are there. */
+  #answer(): void {
+    if (this.#closed) return;
+    while (this.#begun[0]?.done === true) {
+      const { answer } = this.#begun.shift() as Begun;
+      if (answer === undefined) continue;
+      this.#owner.flushEvents();
+      if (!this.#socket.write(answer)) this.#blocked = true;
+    }
+  }
+}

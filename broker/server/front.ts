@@ -1,0 +1,198 @@
+// The broker's face to clients and other brokers: listens, understands requests, and has each answered by the
+// handler of its API. What it cannot understand closes that one connection, with a reason in log and events.
+import { createServer, type Server, type Socket } from 'node:net';
+import {
+  type ApiName,
+  apiKeysOf,
+  type RequestBody,
+  type ResponseInput,
+  type VersionRanges,
+} from '../../wire/kafka/apis.ts';
+import { ERROR_CODES } from '../../wire/kafka/error-codes.ts';
+import { decodeRequest, encodeResponse, type Request } from '../../wire/kafka/protocol.ts';
+import { BoundedLog, printable } from '../../wire/server-log.ts';
+import type { EventSink } from '../contract.ts';
+import {
+  Connection,
+  type ConnectionLimits,
+  type ConnectionOwner,
+  type Work,
+} from './connection.ts';
+import { type Caller, CloseConnection, type Handling, type Handlings } from './handling.ts';
+
+const BACKLOG = 1024;
+
+/** A door: its name and where it listens. */
+export interface Listener {
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface FrontConfig {
+  readonly listeners: readonly Listener[];
+  /** Name of the listener that brokers use among themselves. */
+  readonly internalListener: string;
+  /** `max.connections` */
+  readonly connectionsMax: number;
+  /** `max.connections.per.ip` */
+  readonly connectionsPerAddressMax: number;
+  readonly limits: ConnectionLimits;
+}
+
+export interface FrontParts {
+  readonly config: FrontConfig;
+  readonly handlings: Handlings;
+  readonly events: EventSink;
+  readonly log: (line: string) => void;
+  /** Called with what no handler should have thrown. */
+  readonly failed: (error: Error) => void;
+}
+
+export class BrokerFront implements ConnectionOwner {
+  readonly #parts: FrontParts;
+  readonly #servers: Server[] = [];
+  readonly #connections = new Set<Connection>();
+  readonly #perAddress = new Map<string, number>();
+  readonly #log: BoundedLog;
+  readonly #clientSpoken: VersionRanges;
+  readonly #brokerSpoken: VersionRanges;
+  #closing = false;
+
+  constructor(parts: FrontParts) {
+    this.#parts = parts;
+    this.#log = new BoundedLog(parts.log, () => performance.now());
+    const handlings: Handlings = { ...parts.handlings, ApiVersions: this.#apiVersions() };
+    this.#handlings = handlings;
+    const all = Object.entries(handlings) as [ApiName, Handling<ApiName>][];
+    this.#brokerSpoken = rangesOf(all);
+    this.#clientSpoken = rangesOf(all.filter(([, { internalOnly }]) => internalOnly !== true));
+  }
+
+  readonly #handlings: Handlings;
+
+  /** Opens every listener; resolves with the ports taken, by listener. Rejects with the system's error. */
+  async listen(): Promise<ReadonlyMap<string, number>> {
+    const ports = new Map<string, number>();
+    for (const { name, host, port } of this.#parts.config.listeners) {
+      const server = createServer((socket) => this.#accept(socket, name));
+      this.#servers.push(server);
+      await new Promise<void>((resolve, reject) => {
+        server.once('error', reject);
+        server.listen({ port, host, backlog: BACKLOG }, () => {
+          server.removeListener('error', reject);
+          resolve();
+        });
+      });
+      const address = server.address();
+      ports.set(name, typeof address === 'object' && address !== null ? address.port : port);
+    }
+    return ports;
+  }
+
+  /** Closes every connection and stops listening. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    const closed = this.#servers.map(
+      (server) => new Promise<void>((resolve) => server.close(() => resolve())),
+    );
+    for (const connection of [...this.#connections]) connection.close('the broker is stopping');
+    await Promise.all(closed);
+  }
+
+  #accept(socket: Socket, listener: string): void {
+    const { limits, connectionsMax, connectionsPerAddressMax } = this.#parts.config;
+    const address = socket.remoteAddress ?? '';
+    const fromAddress = this.#perAddress.get(address) ?? 0;
+    const full = this.#connections.size >= connectionsMax;
+    if (this.#closing || full || fromAddress >= connectionsPerAddressMax) {
+      socket.on('error', () => {});
+      socket.destroy();
+      const limit = full
+        ? `max.connections ${connectionsMax}`
+        : `max.connections.per.ip ${connectionsPerAddressMax}`;
+      this.#told(address, `refused: ${this.#closing ? 'the broker is stopping' : limit}`);
+      return;
+    }
+    this.#perAddress.set(address, fromAddress + 1);
+    this.#connections.add(new Connection(socket, listener, this, limits));
+  }
+
+  closed(connection: Connection, reason: string): void {
+    if (!this.#connections.delete(connection)) return;
+    const left = (this.#perAddress.get(connection.host) ?? 1) - 1;
+    if (left > 0) this.#perAddress.set(connection.host, left);
+    else this.#perAddress.delete(connection.host);
+    if (reason !== 'the client closed it') this.#told(connection.client, reason);
+  }
+
+  #told(client: string, reason: string): void {
+    const text = printable(reason);
+    this.#parts.events.emit({ ev: 'connectionClosed', reason: text, client });
+    this.#log.line(`connection of ${client} closed: ${text}`);
+  }
+
+  flushEvents(): void {
+    this.#parts.events.flush();
+  }
+
+  understand(frame: Buffer, connection: Connection): Work {
+    const internal = connection.listener === this.#parts.config.internalListener;
+    const spoken = internal ? this.#brokerSpoken : this.#clientSpoken;
+    const request = decodeRequest(frame, spoken);
+    if (request.kind === 'unknown-api') {
+      const { apiKey, version } = request;
+      throw new Error(`expected an API that is offered here, got key ${apiKey} version ${version}`);
+    }
+    if (request.kind === 'unsupported-version') {
+      const { api, version, correlationId } = request;
+      if (api !== 'ApiVersions') {
+        const range = spoken[api];
+        throw new Error(
+          `expected ${api} of version ${range?.min} to ${range?.max}, got version ${version}`,
+        );
+      }
+      // Whoever asks cannot know better yet, and reads at least version 0 (KIP-511).
+      const errorCode = ERROR_CODES.UNSUPPORTED_VERSION;
+      const body = { errorCode, apiKeys: apiKeysOf(spoken) };
+      const answer = encodeResponse('ApiVersions', 0, correlationId, body);
+      return { overlaps: false, run: () => Promise.resolve(answer) };
+    }
+    const caller: Caller = {
+      version: request.version,
+      clientId: request.clientId ?? '',
+      clientHost: connection.host,
+      listener: connection.listener,
+      internal,
+    };
+    return { overlaps: request.api === 'Produce', run: () => this.#run(request, caller) };
+  }
+
+  async #run(request: Request, caller: Caller): Promise<Buffer | undefined> {
+    const { api, version, correlationId } = request;
+    const handling = this.#handlings[api] as Handling<ApiName>;
+    try {
+      const body = await handling.handle(request.body as RequestBody<ApiName>, caller);
+      if (body === undefined) return undefined;
+      return encodeResponse(api, version, correlationId, body as ResponseInput<ApiName>);
+    } catch (error) {
+      if (error instanceof CloseConnection) throw error;
+      this.#parts.failed(error as Error);
+      throw new Error(`${api} version ${version} failed: ${(error as Error).message}`);
+    }
+  }
+
+  #apiVersions(): Handling<'ApiVersions'> {
+    return {
+      versions: { min: 0, max: 3 },
+      handle: (_body, { internal }) => ({
+        errorCode: 0,
+        apiKeys: apiKeysOf(internal ? this.#brokerSpoken : this.#clientSpoken),
+      }),
+    };
+  }
+}
+
+function rangesOf(handlings: readonly (readonly [ApiName, Handling<ApiName>])[]): VersionRanges {
+  return Object.fromEntries(handlings.map(([api, { versions }]) => [api, versions]));
+}

@@ -1,0 +1,119 @@
+// Produce: batches of records for partitions that this broker leads, checked before any is appended. A
+// transactional producer is refused by name, so that it fails at once and does not retry.
+
+import type { ErrorName } from '../../../wire/kafka/error-codes.ts';
+import { RecordBatchError } from '../../../wire/kafka/record-batch.ts';
+import { checkProduced } from '../../../wire/kafka/records.ts';
+import {
+  type Metadata,
+  OFFSETS_TOPIC,
+  type Produced,
+  partitionKey,
+  type Replicas,
+} from '../../contract.ts';
+import { CloseConnection, codeOf, type Handling } from '../handling.ts';
+
+export interface ProduceParts {
+  readonly metadata: Metadata;
+  readonly replicas: Replicas;
+  /** `message.max.bytes`, where a topic says nothing else. */
+  readonly batchBytesMax: number;
+}
+
+type Batch = { topic: string; partition: number; records: Buffer };
+
+function refused(error: ErrorName, message: string): Produced {
+  return { error, message, baseOffset: -1, logStartOffset: -1 };
+}
+
+/** Why a partition's records are not to be appended; undefined: they are. */
+function refusal(
+  parts: ProduceParts,
+  topic: string,
+  partition: number,
+  records: Buffer | null,
+): Produced | undefined {
+  const info = parts.metadata.image.topics.get(topic);
+  if (info === undefined || info.deleting || info.partitions[partition] === undefined) {
+    const what = partitionKey({ topic, partition });
+    return refused('UNKNOWN_TOPIC_OR_PARTITION', `there is no partition ${what}`);
+  }
+  if (topic === OFFSETS_TOPIC) {
+    return refused(
+      'INVALID_TOPIC_EXCEPTION',
+      `${topic} is written by the group coordinators alone`,
+    );
+  }
+  const own = info.settings['max.message.bytes'];
+  const batchBytesMax = own === undefined ? parts.batchBytesMax : Number(own);
+  try {
+    checkProduced(records, { batchBytesMax });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof RecordBatchError)) throw error;
+    return refused(error.code, error.message);
+  }
+}
+
+function acksOf(acks: number): -1 | 0 | 1 | undefined {
+  return acks === -1 || acks === 0 || acks === 1 ? acks : undefined;
+}
+
+export function produceHandling(parts: ProduceParts): Handling<'Produce'> {
+  return {
+    // Formats before version 2 of records are refused batch by batch, versions before 3 carry nothing else.
+    versions: { min: 3, max: 11 },
+    handle: async ({ transactionalId, acks, timeoutMs, topicData }) => {
+      const known = acksOf(acks);
+      const outcomes = new Map<string, Produced>();
+      const batches: Batch[] = [];
+      const order: (readonly [string, readonly number[]])[] = [];
+      for (const { name: topic, partitionData } of topicData) {
+        order.push([topic, partitionData.map(({ index }) => index)]);
+        for (const { index: partition, records } of partitionData) {
+          const key = partitionKey({ topic, partition });
+          let problem: Produced | undefined;
+          if (transactionalId !== null) {
+            const message = 'transactions are not offered by this broker';
+            problem = refused('TRANSACTIONAL_ID_AUTHORIZATION_FAILED', message);
+          } else if (known === undefined) {
+            problem = refused('INVALID_REQUIRED_ACKS', `expected acks of -1, 0 or 1, got ${acks}`);
+          } else if (outcomes.has(key) || batches.some((b) => partitionKey(b) === key)) {
+            problem = refused('INVALID_REQUEST', `expected ${key} once in a request`);
+          } else problem = refusal(parts, topic, partition, records);
+          if (problem !== undefined) outcomes.set(key, problem);
+          else batches.push({ topic, partition, records: records as Buffer });
+        }
+      }
+      if (batches.length > 0 && known !== undefined) {
+        const options = { acks: known, timeoutMs: Math.max(0, timeoutMs) };
+        const produced = await parts.replicas.produce(batches, options);
+        batches.forEach((batch, at) => {
+          const outcome = produced[at] ?? refused('UNKNOWN_SERVER_ERROR', 'no outcome');
+          outcomes.set(partitionKey(batch), outcome);
+        });
+      }
+      if (acks === 0) return silent(outcomes);
+      return {
+        responses: order.map(([name, partitions]) => ({
+          name,
+          partitionResponses: partitions.map((index) => {
+            const key = partitionKey({ topic: name, partition: index });
+            const { error, baseOffset, logStartOffset, message } = outcomes.get(key) as Produced;
+            const errorMessage = message ?? null;
+            return { index, errorCode: codeOf(error), baseOffset, logStartOffset, errorMessage };
+          }),
+        })),
+      };
+    },
+  };
+}
+
+/** Who wants no answer learns of an error by the end of its connection, and asks for metadata anew. */
+function silent(outcomes: ReadonlyMap<string, Produced>): undefined {
+  for (const [key, { error, message }] of outcomes) {
+    if (error !== undefined && error !== 'NONE')
+      throw new CloseConnection(`acks=0 for ${key} failed: ${error} ${message ?? ''}`);
+  }
+  return undefined;
+}
