@@ -1,0 +1,464 @@
+// Replication between brokers of one process: what is acknowledged is where it has to be, through changes of the
+// leader, of the ISR and of what is known of it, and after restarts.
+import fs from 'node:fs';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { NO_LEADER } from '../contract.ts';
+import { describeBatch } from '../log/testing.ts';
+import { TestCluster } from './testing.ts';
+
+const OF = { topic: 't', partition: 0 };
+const PATIENCE = { timeout: 20_000, interval: 2 };
+
+let cluster: TestCluster;
+
+afterEach(() => cluster.end());
+
+/** Three brokers and a topic of one partition on all of them, led by the first. */
+function begin(
+  settings: Record<string, number> = {},
+  topic: Record<string, string> = {},
+  logSettings: Record<string, number> = {},
+): TestCluster {
+  cluster = new TestCluster(3, settings, logSettings);
+  for (const broker of cluster.brokers) broker.start();
+  cluster.store.createTopic('t', [[1, 2, 3]], topic);
+  return cluster;
+}
+
+function settled(look: () => void): Promise<void> {
+  return vi.waitFor(look, PATIENCE);
+}
+
+function leads(id: number): Promise<void> {
+  return settled(() => {
+    expect(cluster.broker(id).replicas.leaderEpochOf(OF)).toBe(
+      cluster.store.stateOf(OF)?.leaderEpoch,
+    );
+  });
+}
+
+function isrIs(...ids: number[]): Promise<void> {
+  return settled(() => expect(cluster.store.stateOf(OF)?.isr.toSorted()).toEqual(ids));
+}
+
+function cutAll(): void {
+  cluster.cut(1, 2);
+  cluster.cut(1, 3);
+  cluster.cut(2, 3);
+}
+
+/** End of a broker's log, as it said. */
+function endOf(id: number): number {
+  let end = 0;
+  for (const { ev, broker, to } of cluster.events) {
+    if (broker !== id) continue;
+    if (ev === 'logAppend') end = (to as number) + 1;
+    if (ev === 'logTruncated') end = to as number;
+  }
+  return end;
+}
+
+async function content(id: number): Promise<string[]> {
+  return (await cluster.broker(id).consume(OF)).map(describeBatch);
+}
+
+describe('an append', () => {
+  it('is acknowledged once it is on the whole ISR, and consumers get it from then on', async () => {
+    begin();
+    await leads(1);
+    cluster.cut(1, 3);
+    const waiting = cluster.broker(1).produce(OF, { values: ['a', 'b'] });
+    await settled(() => expect(endOf(2)).toBe(2));
+    expect(await content(1)).toEqual([]);
+    expect(cluster.of('acked')).toEqual([]);
+    cluster.heal();
+    expect(await waiting).toMatchObject({ error: undefined, baseOffset: 0, logStartOffset: 0 });
+    expect(await content(1)).toEqual(['0-1@0']);
+    expect(endOf(3)).toBe(2);
+  });
+
+  it('with acks 1 needs this disk alone, with acks 0 nothing', async () => {
+    begin();
+    await leads(1);
+    cluster.cut(1, 2);
+    expect(await cluster.broker(1).produce(OF, { values: ['a'] }, 1)).toMatchObject({
+      baseOffset: 0,
+    });
+    expect(cluster.of('logFlushed').some(({ broker, upto }) => broker === 1 && upto === 1)).toBe(
+      true,
+    );
+    expect(await cluster.broker(1).produce(OF, { values: ['b'] }, 0)).toMatchObject({
+      baseOffset: 1,
+    });
+  });
+
+  it('that is not acknowledged in time is not known to fail', async () => {
+    begin();
+    await leads(1);
+    cluster.cut(1, 2);
+    const produced = await cluster.broker(1).produce(OF, { values: ['a'] }, -1, 20);
+    expect(produced.error).toBe('REQUEST_TIMED_OUT');
+  });
+
+  it('is refused by whoever does not lead, and of what nobody knows', async () => {
+    begin();
+    await leads(1);
+    const values = ['a'];
+    expect((await cluster.broker(2).produce(OF, { values })).error).toBe('NOT_LEADER_OR_FOLLOWER');
+    const unknown = { topic: 'u', partition: 0 };
+    expect((await cluster.broker(1).produce(unknown, { values })).error).toBe(
+      'UNKNOWN_TOPIC_OR_PARTITION',
+    );
+  });
+
+  it('is refused for what is wrong with it, with nothing appended', async () => {
+    begin({}, { 'max.message.bytes': '200' });
+    await leads(1);
+    const first = cluster.broker(1);
+    const large = await first.produce(OF, { values: ['x'.repeat(300)] });
+    expect(large.error).toBe('MESSAGE_TOO_LARGE');
+    const [corrupt] = await first.replicas.produce([{ ...OF, records: Buffer.alloc(80) }], {
+      acks: -1,
+      timeoutMs: 1000,
+    });
+    expect(corrupt?.error).toBe('CORRUPT_MESSAGE');
+    const producer = { producerId: 7, producerEpoch: 0 };
+    await first.produce(OF, { ...producer, baseSequence: 0, values: ['a'] });
+    const gap = await first.produce(OF, { ...producer, baseSequence: 2, values: ['c'] });
+    expect(gap.error).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER');
+    const old = await first.produce(OF, {
+      producerId: 7,
+      producerEpoch: 1,
+      baseSequence: 0,
+      values: ['b'],
+    });
+    expect(old.baseOffset).toBe(1);
+    const fenced = await first.produce(OF, { ...producer, baseSequence: 1, values: ['b'] });
+    expect(fenced.error).toBe('INVALID_PRODUCER_EPOCH');
+    expect(endOf(1)).toBe(2);
+  });
+
+  it('that is sent again is answered with its offset, also by the next leader, when it is replicated', async () => {
+    begin();
+    await leads(1);
+    const facts = { producerId: 7, producerEpoch: 0, baseSequence: 0, values: ['a', 'b'] };
+    cluster.cut(1, 3);
+    const once = cluster.broker(1).produce(OF, facts, -1, 20);
+    const again = cluster.broker(1).produce(OF, facts);
+    expect((await once).error).toBe('REQUEST_TIMED_OUT');
+    cluster.heal();
+    expect(await again).toMatchObject({ error: undefined, baseOffset: 0 });
+    cluster.store.elect(OF, 2);
+    await leads(2);
+    expect(await cluster.broker(2).produce(OF, facts)).toMatchObject({
+      error: undefined,
+      baseOffset: 0,
+    });
+    expect(endOf(2)).toBe(2);
+  });
+});
+
+describe('the ISR', () => {
+  it('loses who does not catch up, and takes it back when it has', async () => {
+    begin({ 'replica.lag.time.max.ms': 150 });
+    await leads(1);
+    cluster.cut(1, 3);
+    await isrIs(1, 2);
+    const produced = await cluster.broker(1).produce(OF, { values: ['a'] });
+    expect(produced.error).toBeUndefined();
+    cluster.heal();
+    await isrIs(1, 2, 3);
+    expect(endOf(3)).toBe(1);
+  });
+
+  it('below min.insync.replicas takes no append for acks all, and fails those that wait', async () => {
+    begin({ 'replica.lag.time.max.ms': 150 });
+    await leads(1);
+    cluster.cut(1, 2);
+    cluster.cut(1, 3);
+    const first = cluster.broker(1);
+    const waiting = await first.produce(OF, { values: ['a'] });
+    expect(waiting.error).toBe('NOT_ENOUGH_REPLICAS_AFTER_APPEND');
+    const refused = await first.produce(OF, { values: ['b'] });
+    expect(refused.error).toBe('NOT_ENOUGH_REPLICAS');
+    expect(await first.produce(OF, { values: ['c'] }, 1)).toMatchObject({ baseOffset: 1 });
+    // Alone in the ISR it has everything, but no high watermark counts on one copy.
+    expect(await content(1)).toEqual([]);
+    cluster.heal();
+    await isrIs(1, 2, 3);
+    await settled(() => expect(cluster.broker(1).replicas.highWatermarkOf(OF)).toBe(2));
+  });
+
+  it('counts with everybody who may be in it while a change is under way', async () => {
+    begin({ 'replica.lag.time.max.ms': 150 });
+    await leads(1);
+    const first = cluster.broker(1);
+    first.metadata.fate = 'kept waiting';
+    cluster.cut(1, 3);
+    const waiting = first.produce(OF, { values: ['a'] });
+    await settled(() => expect(endOf(2)).toBe(1));
+    await settled(() => {
+      expect(cluster.of('fetchIn').some(({ from, offset }) => from === 2 && offset === 1)).toBe(
+        true,
+      );
+    });
+    expect(await content(1)).toEqual([]);
+    first.metadata.fate = 'written';
+    first.metadata.answerWrites();
+    expect((await waiting).error).toBeUndefined();
+    await isrIs(1, 2);
+  });
+
+  it.each(['lost', 'written, unanswered'] as const)(
+    'is found out by reading when a write is %s',
+    async (fate) => {
+      begin({ 'replica.lag.time.max.ms': 150 });
+      await leads(1);
+      const first = cluster.broker(1);
+      first.metadata.behind = true;
+      first.metadata.deaf = true;
+      first.metadata.fate = fate;
+      cluster.cut(1, 3);
+      const waiting = first.produce(OF, { values: ['a'] });
+      if (fate !== 'lost') await isrIs(1, 2);
+      await settled(() => expect(endOf(2)).toBe(1));
+      expect(await content(1)).toEqual([]);
+      first.metadata.deaf = false;
+      first.metadata.fate = 'written';
+      expect((await waiting).error).toBeUndefined();
+      expect(cluster.store.stateOf(OF)?.isr).toEqual([1, 2]);
+    },
+  );
+
+  it('does not take back who is registered as another broker than the one that fetched', async () => {
+    begin({ 'replica.lag.time.max.ms': 150 });
+    await leads(1);
+    cluster.cut(1, 3);
+    await isrIs(1, 2);
+    cluster.broker(1).metadata.behind = true;
+    cluster.broker(3).metadata.behind = true;
+    await cluster.broker(3).stop();
+    cluster.broker(3).start();
+    cluster.heal();
+    expect((await cluster.broker(1).produce(OF, { values: ['a'] })).error).toBeUndefined();
+    await settled(() => expect(endOf(3)).toBe(1));
+    await settled(() => {
+      expect(cluster.of('fetchIn').some(({ from, offset }) => from === 3 && offset === 1)).toBe(
+        true,
+      );
+    });
+    expect(cluster.store.stateOf(OF)?.isr).toEqual([1, 2]);
+    cluster.broker(1).metadata.behind = false;
+    await isrIs(1, 2, 3);
+  });
+
+  it('loses at once who came back without what was never synced', async () => {
+    begin({}, {}, { 'log.flush.interval.messages': 1000 });
+    await leads(1);
+    expect((await cluster.broker(1).produce(OF, { values: ['a'] })).error).toBeUndefined();
+    await cluster.broker(3).stop();
+    fs.rmSync(cluster.broker(3).dir, { recursive: true });
+    cluster.cut(1, 3);
+    cluster.broker(3).start(true);
+    await isrIs(1, 2);
+    cluster.heal();
+    await isrIs(1, 2, 3);
+    expect(endOf(3)).toBe(1);
+  });
+});
+
+describe('another leader', () => {
+  it('has what was acknowledged, and the old one gives up what was not (KIP-101)', async () => {
+    begin();
+    await leads(1);
+    await cluster.broker(1).produce(OF, { values: ['a'] });
+    cluster.cut(1, 2);
+    cluster.cut(1, 3);
+    const lost = cluster.broker(1).produce(OF, { values: ['b', 'c'] });
+    await settled(() => expect(endOf(1)).toBe(3));
+    cluster.broker(1).metadata.behind = true;
+    cluster.store.elect(OF, 2, [2, 3]);
+    await leads(2);
+    expect((await cluster.broker(2).produce(OF, { values: ['d'] })).error).toBeUndefined();
+    cluster.broker(1).metadata.behind = false;
+    expect((await lost).error).toBe('NOT_LEADER_OR_FOLLOWER');
+    cluster.heal();
+    await isrIs(1, 2, 3);
+    expect(cluster.of('logTruncated')).toMatchObject([{ broker: 1, to: 1, leaderEpoch: 1 }]);
+    cluster.store.elect(OF, 1);
+    await leads(1);
+    expect(await content(1)).toEqual(['0-0@0', '1-1@1']);
+  });
+
+  it('is followed from where the logs part, over several epochs that nobody replicated (KIP-279)', async () => {
+    begin({ 'min.insync.replicas': 1 });
+    await leads(1);
+    await cluster.broker(1).produce(OF, { values: ['a'] });
+    // Each leads alone for a while and writes what nobody else gets.
+    cutAll();
+    await cluster.broker(1).produce(OF, { values: ['b', 'c', 'd'] }, 1);
+    cluster.store.elect(OF, 2, [2]);
+    await leads(2);
+    await cluster.broker(2).produce(OF, { values: ['e'] }, 1);
+    cluster.store.elect(OF, 1, [1]);
+    await leads(1);
+    await cluster.broker(1).produce(OF, { values: ['f'] }, 1);
+    cluster.store.elect(OF, 3, [3]);
+    await leads(3);
+    await cluster.broker(3).produce(OF, { values: ['g', 'h'] }, 1);
+    cluster.store.elect(OF, 2, [2]);
+    await leads(2);
+    await cluster.broker(2).produce(OF, { values: ['i'] }, 1);
+    cluster.heal();
+    await isrIs(1, 2, 3);
+    const expected = ['0-0@0', '1-1@1', '2-2@4'];
+    for (const id of [2, 1, 3]) {
+      if (id !== 2) cluster.store.elect(OF, id);
+      await leads(id);
+      expect(await content(id)).toEqual(expected);
+    }
+  });
+
+  it('shows no high watermark before it has come to where its epoch begins', async () => {
+    // The leader holds the fetches that follow the one that counted, so nobody learns that it counted.
+    begin({ 'replica.fetch.wait.max.ms': 5000 });
+    await leads(1);
+    await cluster.broker(1).produce(OF, { values: ['a'] });
+    cutAll();
+    cluster.store.elect(OF, 2);
+    await settled(() => {
+      expect(cluster.of('becameLeader').at(-1)).toMatchObject({ broker: 2, leo: 1, hw: 0 });
+    });
+    const second = cluster.broker(2).replicas;
+    const latest = { ...OF, timestamp: -1, currentLeaderEpoch: -1 };
+    expect(await second.offsetAt(latest, -1)).toMatchObject({ error: 'OFFSET_NOT_AVAILABLE' });
+    expect(second.highWatermarkOf(OF)).toBeUndefined();
+    expect(second.leaderEpochOf(OF)).toBeUndefined();
+    cluster.heal();
+    await leads(2);
+    expect(await second.offsetAt(latest, -1)).toMatchObject({ offset: 1, leaderEpoch: 1 });
+  });
+
+  it('fences whoever asks with another epoch, and so is an old leader', async () => {
+    begin();
+    await leads(1);
+    cluster.broker(1).metadata.behind = true;
+    cluster.store.elect(OF, 2);
+    await leads(2);
+    const end = (id: number, currentLeaderEpoch: number): string | undefined => {
+      const ask = { ...OF, leaderEpoch: 0, currentLeaderEpoch };
+      return cluster.broker(id).replicas.endOfEpoch(ask).error;
+    };
+    expect(end(2, 0)).toBe('FENCED_LEADER_EPOCH');
+    expect(end(1, 1)).toBe('UNKNOWN_LEADER_EPOCH');
+    expect(end(2, 1)).toBeUndefined();
+    // The old one has followers no more, so nothing that it takes is acknowledged.
+    const produced = await cluster.broker(1).produce(OF, { values: ['a'] }, -1, 50);
+    expect(produced.error).toBe('REQUEST_TIMED_OUT');
+  });
+
+  it('is told to listeners when it serves and when it ends', async () => {
+    begin();
+    const told: (number | undefined)[] = [];
+    cluster.broker(1).replicas.onLeadership((_, epoch) => told.push(epoch));
+    await leads(1);
+    cluster.store.elect(OF, NO_LEADER);
+    await settled(() => expect(told).toEqual([0, undefined]));
+    await settled(() => expect(cluster.of('leftPartition')).toHaveLength(3));
+  });
+});
+
+describe('a restart', () => {
+  it('in order goes on with the same log and high watermark', async () => {
+    begin();
+    await leads(1);
+    await cluster.broker(1).produce(OF, { values: ['a'] });
+    await cluster.broker(2).stop();
+    cluster.broker(2).start();
+    expect((await cluster.broker(1).produce(OF, { values: ['b'] })).error).toBeUndefined();
+    expect(cluster.of('logTruncated')).toEqual([]);
+    expect(endOf(2)).toBe(2);
+  });
+
+  it('by a kill leads no epoch that it led before, but the next one', async () => {
+    begin();
+    await leads(1);
+    await cluster.broker(1).produce(OF, { values: ['a'] });
+    await cluster.broker(1).kill();
+    cluster.broker(1).start();
+    await settled(() => {
+      const reasons = cluster.of('leftPartition').map(({ reason }) => reason);
+      expect(reasons).toContain('it led epoch 0 before it stopped, not in order');
+    });
+    cluster.store.elect(OF, 1);
+    await leads(1);
+    expect(await content(1)).toEqual(['0-0@0']);
+  });
+
+  it('does not truncate to the high watermark (K01)', async () => {
+    begin();
+    await leads(1);
+    await cluster.broker(1).produce(OF, { values: ['a'] });
+    await cluster.broker(2).kill();
+    await cluster.broker(1).kill();
+    cluster.broker(2).start();
+    cluster.store.elect(OF, 2, [2, 3]);
+    await leads(2);
+    expect(await content(2)).toEqual(['0-0@0']);
+  });
+
+  it('keeps a damaged log while the broker is in the ISR, and fetches it again afterwards', async () => {
+    begin({ 'replica.lag.time.max.ms': 150 });
+    await leads(1);
+    await cluster.broker(1).produce(OF, { values: ['a'] });
+    await cluster.broker(3).stop();
+    const file = `${cluster.broker(3).dir}/t-0/00000000000000000000.log`;
+    fs.writeFileSync(
+      file,
+      fs.readFileSync(file).map((byte) => byte ^ 0xff),
+    );
+    cluster.cut(1, 3);
+    cluster.broker(3).start();
+    expect(cluster.of('leftPartition').at(-1)?.reason).toMatch(/^its log is damaged/);
+    expect(fs.readdirSync(cluster.broker(3).dir)).toContain('t-0');
+    cluster.heal();
+    await isrIs(1, 2, 3);
+    await settled(() => {
+      expect(fs.readdirSync(cluster.broker(3).dir)).toContain('t-0.0-corrupt');
+    });
+    await isrIs(1, 2, 3);
+    cluster.store.elect(OF, 3);
+    await leads(3);
+    expect(await content(3)).toEqual(['0-0@0']);
+  });
+});
+
+describe('a topic', () => {
+  it('that is made again under its name begins empty, also for who was away', async () => {
+    begin();
+    await leads(1);
+    await cluster.broker(1).produce(OF, { values: ['a'] });
+    await cluster.broker(3).stop();
+    cluster.store.deleteTopic('t');
+    await settled(() => expect(fs.readdirSync(cluster.broker(1).dir)).not.toContain('t-0'));
+    cluster.store.createTopic('t', [[2, 1, 3]]);
+    cluster.broker(3).start();
+    await leads(2);
+    expect((await cluster.broker(2).produce(OF, { values: ['b'] })).error).toBeUndefined();
+    for (const id of [2, 3]) {
+      if (id !== 2) cluster.store.elect(OF, id);
+      await leads(id);
+      expect(await content(id)).toHaveLength(1);
+    }
+  });
+
+  it('leaves a broker that is no replica of it any more', async () => {
+    begin();
+    await leads(1);
+    await cluster.broker(1).produce(OF, { values: ['a'] });
+    cluster.store.setState(OF, { ...cluster.store.stateOf(OF)!, isr: [1, 2], version: 1 });
+    cluster.store.setReplicas(OF, [1, 2]);
+    await settled(() => expect(fs.readdirSync(cluster.broker(3).dir)).not.toContain('t-0'));
+    expect(fs.readdirSync(cluster.broker(2).dir)).toContain('t-0');
+  });
+});
