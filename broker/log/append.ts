@@ -1,17 +1,13 @@
 // What a leader looks at before it takes a batch from a producer, and how it answers. A refusal names Kafka's
 // error and concerns this one request; the log is as it was.
-import { type BatchHeader, checksumHolds, isControl, isTransactional } from './batch-header.ts';
+import type { ErrorName } from '../../wire/kafka/error-codes.ts';
+import { RecordBatchError } from '../../wire/kafka/record-batch.ts';
+import { checkProduced as checkRecords } from '../../wire/kafka/records.ts';
+import { type BatchHeader, checksumHolds } from './batch-header.ts';
 import { splitBatches } from './batch-walk.ts';
 import type { LogConfig } from './config.ts';
 import { NotContiguousError } from './errors.ts';
-import type { ProducerError, ProducerStates } from './producers.ts';
-
-/** Kafka's names of what may be wrong with a batch. */
-export type AppendError =
-  | 'CORRUPT_MESSAGE'
-  | 'MESSAGE_TOO_LARGE'
-  | 'RECORD_LIST_TOO_LARGE'
-  | ProducerError;
+import type { ProducerStates } from './producers.ts';
 
 export type AppendResult =
   | {
@@ -22,11 +18,15 @@ export type AppendResult =
       /** The producer sent it before: these are the offsets it got then, and nothing was appended. */
       readonly duplicate: boolean;
     }
-  | { readonly ok: false; readonly error: AppendError; readonly message: string };
+  | {
+      readonly ok: false /** Kafka's name of what is wrong. */;
+      readonly error: ErrorName;
+      readonly message: string;
+    };
 
 export type Checked = { readonly ok: true; readonly header: BatchHeader } | AppendResult;
 
-function refuse(error: AppendError, message: string): AppendResult {
+function refuse(error: ErrorName, message: string): AppendResult {
   return { ok: false, error, message };
 }
 
@@ -37,12 +37,13 @@ export function checkProduced(
   producers: ProducerStates,
   nowMs: number,
 ): Checked {
-  // Before anything else: what is too large is not worth a checksum.
-  if (bytes.length > config.maxMessageBytes) {
-    return refuse(
-      'MESSAGE_TOO_LARGE',
-      `expected at most max.message.bytes ${config.maxMessageBytes}, got ${bytes.length} bytes`,
-    );
+  let header: BatchHeader;
+  try {
+    const found = checkRecords(bytes, { batchBytesMax: config.maxMessageBytes });
+    header = { ...found, nextOffset: found.lastOffset + 1 };
+  } catch (error) {
+    if (error instanceof RecordBatchError) return refuse(error.code, error.message);
+    throw error;
   }
   if (bytes.length > config.segmentBytes) {
     return refuse(
@@ -50,21 +51,8 @@ export function checkProduced(
       `expected at most segment.bytes ${config.segmentBytes}, got ${bytes.length} bytes`,
     );
   }
-  const batches = splitBatches(bytes);
-  if (typeof batches === 'string') return refuse('CORRUPT_MESSAGE', batches);
-  const [first, ...others] = batches;
-  if (first === undefined || others.length > 0) {
-    return refuse('INVALID_RECORD', `expected one batch for a partition, got ${batches.length}`);
-  }
-  const { header } = first;
-  if (!checksumHolds(bytes, 0, header.sizeBytes)) {
-    return refuse('CORRUPT_MESSAGE', 'the checksum of the batch does not hold');
-  }
-  if (isControl(header) || isTransactional(header)) {
-    return refuse(
-      'INVALID_RECORD',
-      'expected a batch outside of transactions and no control batch',
-    );
+  if (header.isTransactional) {
+    return refuse('INVALID_RECORD', 'expected a batch outside of transactions');
   }
   const check = producers.check(header, nowMs);
   if (check.kind === 'refused') return refuse(check.error, check.message);
@@ -88,7 +76,7 @@ export function checkFetched(bytes: Buffer, endOffset: number): BatchHeader[] {
         `expected a batch at offset ${expected} from the leader, got one at ${header.baseOffset}`,
       );
     }
-    if (!checksumHolds(bytes, at, header.sizeBytes)) {
+    if (!checksumHolds(bytes, at, header)) {
       throw new Error(
         `the leader sent a corrupt batch: the checksum at offset ${expected} does not hold`,
       );

@@ -1,14 +1,7 @@
 // Walks the batches of a segment file from a known place, and says where and why it cannot go on. Whether
 // that is an unsynced tail or damage is for the caller to tell.
 import fs from 'node:fs';
-import {
-  BATCH_HEADER_BYTES,
-  BATCH_PREFIX_BYTES,
-  type BatchHeader,
-  batchBytesAt,
-  checksumHolds,
-  headerAt,
-} from './batch-header.ts';
+import { BATCH_HEADER_BYTES, type BatchHeader, checksumHolds, headerAt } from './batch-header.ts';
 import { BATCH_BYTES_MAX } from './config.ts';
 import { readUpToSync } from './files.ts';
 import type { Place } from './sparse-index.ts';
@@ -48,12 +41,12 @@ export function* walkBatches(fd: number, walk: Walk): Generator<FoundBatch, Walk
       chunkAt = position;
     }
     if (chunkAt + chunk.length - position < BATCH_HEADER_BYTES) return end('a batch is cut short');
-    const size = batchBytesAt(chunk, position - chunkAt) as number;
     const header = headerAt(chunk, position - chunkAt);
     if (typeof header === 'string') return end(header);
     if (header.baseOffset !== offset) {
       return end(`expected a batch at offset ${offset}, got one at ${header.baseOffset}`);
     }
+    const size = header.sizeBytes;
     if (size > Math.min(left, BATCH_BYTES_MAX)) {
       return end(`expected a batch of at most ${left} bytes, its length says ${size}`);
     }
@@ -63,7 +56,7 @@ export function* walkBatches(fd: number, walk: Walk): Generator<FoundBatch, Walk
       if (chunk.length < size) return end('a batch is cut short');
     }
     const at = position - chunkAt;
-    if (walk.verify && !checksumHolds(chunk, at, size)) {
+    if (walk.verify && !checksumHolds(chunk, at, header)) {
       return end(`the checksum of the batch at offset ${offset} does not hold`);
     }
     yield { header, position, bytes: chunk.subarray(at, at + size) };
@@ -89,13 +82,11 @@ export function* walkFile(file: string, walk: Walk): Generator<FoundBatch, WalkE
 export function splitBatches(bytes: Buffer): { header: BatchHeader; at: number }[] | string {
   const found: { header: BatchHeader; at: number }[] = [];
   for (let at = 0; at < bytes.length; ) {
-    if (bytes.length - at < BATCH_HEADER_BYTES) return 'a batch is cut short';
-    const size = batchBytesAt(bytes, at) ?? BATCH_PREFIX_BYTES;
     const header = headerAt(bytes, at);
     if (typeof header === 'string') return header;
-    if (size > bytes.length - at) return 'a batch is cut short';
+    if (header.sizeBytes > bytes.length - at) return 'a batch is cut short';
     found.push({ header, at });
-    at += size;
+    at += header.sizeBytes;
   }
   return found;
 }

@@ -101,7 +101,7 @@ function trusted(looking: Looking, bases: readonly number[]): Found {
   const rebuilt = new SparseIndex(last, intervalBytes);
   const file = path.join(dir, segmentFile(last, 'log'));
   const end = walkChecked(looking, file, from, facts.sizeBytes, ({ header, position }) => {
-    if (index === undefined) rebuilt.note(header.baseOffset, position, header.maxTimestamp);
+    if (index === undefined) rebuilt.note(header.baseOffset, position, header.maxTimestampMs);
   });
   if (end.what !== null || end.offset !== endOffset) {
     const what =
@@ -182,7 +182,7 @@ function scanSegment(looking: Looking, base: number): { facts: SegmentFacts; cut
   const index = new SparseIndex(base, intervalBytes);
   const from = { offset: base, position: 0 };
   const end = walkChecked(looking, file, from, stat.size, ({ header, position }) => {
-    index.note(header.baseOffset, position, header.maxTimestamp);
+    index.note(header.baseOffset, position, header.maxTimestampMs);
   });
   const { offset: endOffset, position: sizeBytes, what } = end;
   const facts = { baseOffset: base, endOffset, sizeBytes, begunAtMs: stat.birthtimeMs, index };

@@ -236,7 +236,7 @@ function placeOf(segment: Segment, offset: number): { to: Place; maxTimestamp: n
     if (header.nextOffset > offset) {
       return { to: { offset: header.baseOffset, position }, maxTimestamp };
     }
-    maxTimestamp = Math.max(maxTimestamp, header.maxTimestamp);
+    maxTimestamp = Math.max(maxTimestamp, header.maxTimestampMs);
   }
   return { to: { offset: segment.endOffset, position: segment.sizeBytes }, maxTimestamp };
 }

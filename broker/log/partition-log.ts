@@ -4,8 +4,9 @@
 // The files of its folder: segments with their indexes; `log-checkpoint` (where it begins, from where on to
 // verify it, whether it was closed); `flushed-mark` (how far it was durable); `leader-epoch-checkpoint`;
 // snapshots of the producers.
+import { stampBatch } from '../../wire/kafka/record-batch.ts';
 import { type AppendResult, checkFetched, checkProduced } from './append.ts';
-import { type BatchHeader, stamp } from './batch-header.ts';
+import type { BatchHeader } from './batch-header.ts';
 import type { LogConfig } from './config.ts';
 import type { EpochEnd, EpochStart } from './epochs.ts';
 import { LogFailedError, NotContiguousError, OffsetOutOfRangeError } from './errors.ts';
@@ -17,7 +18,6 @@ import { writeState, writeStateLater } from './log-state.ts';
 import { createLog, mendLog } from './mending.ts';
 import type { ProducerEntry } from './producers.ts';
 import { type LogRead, type ReadOptions, readLog, segmentFor } from './reading.ts';
-import { searchRecords } from './record-search.ts';
 import { retainedFrom } from './retention.ts';
 import type { Segment } from './segment.ts';
 import { findTimestamp, type TimestampedOffset } from './timestamps.ts';
@@ -134,7 +134,7 @@ export class PartitionLog {
     const { config, producers, endOffset } = this.#body;
     const checked = checkProduced(bytes, config, producers, this.#body.now());
     if (!('header' in checked)) return checked;
-    stamp(bytes, 0, endOffset, leaderEpoch);
+    stampBatch(bytes, 0, endOffset, leaderEpoch);
     const nextOffset = endOffset + checked.header.recordCount;
     const header = { ...checked.header, baseOffset: endOffset, nextOffset, leaderEpoch };
     this.#append(bytes, [header]);
@@ -289,7 +289,7 @@ export class PartitionLog {
     limitOffset: number = this.logEndOffset,
   ): TimestampedOffset | undefined {
     const range = { fromOffset: this.logStartOffset, limitOffset };
-    return findTimestamp(this.#body.segments, timestamp, range, searchRecords);
+    return findTimestamp(this.#body.segments, timestamp, range);
   }
 
   /** Leader epochs with the offsets at which they began. */

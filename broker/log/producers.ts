@@ -49,7 +49,7 @@ function batchOf(header: BatchHeader): ProducerBatch {
     lastSequence: laterSequence(header.baseSequence, header.recordCount - 1),
     baseOffset: header.baseOffset,
     lastOffset: header.nextOffset - 1,
-    maxTimestamp: header.maxTimestamp,
+    maxTimestamp: header.maxTimestampMs,
   };
 }
 

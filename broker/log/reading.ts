@@ -1,12 +1,6 @@
 // The read path: from an offset to whole batches as they stand in the file, without decoding or encoding any.
 // What is handed out has been held against its checksum, so that rot does not spread to consumers and replicas.
-import {
-  BATCH_HEADER_BYTES,
-  type BatchHeader,
-  batchBytesAt,
-  checksumHolds,
-  headerAt,
-} from './batch-header.ts';
+import { BATCH_HEADER_BYTES, type BatchHeader, checksumHolds, headerAt } from './batch-header.ts';
 import type { EpochCache } from './epochs.ts';
 import { CorruptLogError, OffsetOutOfRangeError } from './errors.ts';
 import type { Segment } from './segment.ts';
@@ -151,7 +145,7 @@ function pick(
     if (header.baseOffset !== offset) {
       throw fault(`expected a batch at offset ${offset}, got one at ${header.baseOffset}`);
     }
-    const size = batchBytesAt(chunk, at) as number;
+    const size = header.sizeBytes;
     if (size > left - at) throw fault(`a batch of ${size} bytes goes beyond the segment's end`);
     if (start >= 0 || header.nextOffset > wanted.offset) {
       const took = start < 0 ? 0 : at - start;
@@ -172,8 +166,8 @@ function pick(
 }
 
 function damageOf(log: ReadableLog, chunk: Buffer, at: number, header: BatchHeader): string | null {
-  const { baseOffset, leaderEpoch, sizeBytes } = header;
-  if (!checksumHolds(chunk, at, sizeBytes)) {
+  const { baseOffset, leaderEpoch } = header;
+  if (!checksumHolds(chunk, at, header)) {
     return `the checksum of the batch at offset ${baseOffset} does not hold`;
   }
   const known = log.epochs.epochFor(Math.max(baseOffset, log.logStartOffset));

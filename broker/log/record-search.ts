@@ -1,41 +1,26 @@
-// Looks for a timestamp inside one batch. Of a compressed batch only the whole is known here, so its first
-// record stands for it: a reader that begins there misses nothing.
-import { BATCH_HEADER_BYTES, compressionOf, headerAt } from './batch-header.ts';
+// Looks for a timestamp inside one batch. Node cannot unpack Snappy and LZ4: of such a batch the first record
+// stands for all, so that a reader that begins there misses nothing.
+import { recordsOf } from '../../wire/kafka/records.ts';
+import type { BatchHeader } from './batch-header.ts';
 
-/** Reads a zigzag variable-length integer; returns it with the position behind. */
-function varlong(bytes: Buffer, at: number): { value: number; next: number } {
-  let raw = 0n;
-  for (let i = 0; i < 10; i++) {
-    const byte = bytes[at + i] ?? 0;
-    raw |= BigInt(byte & 0x7f) << BigInt(7 * i);
-    if ((byte & 0x80) === 0) {
-      return { value: Number((raw >> 1n) ^ -(raw & 1n)), next: at + i + 1 };
-    }
-  }
-  return { value: 0, next: bytes.length };
-}
+const NOT_UNPACKED: readonly string[] = ['snappy', 'lz4'];
 
-/** The first record of the batch from `fromOffset` on with `timestamp` or later. */
+/**
+ * The first record of the batch from `fromOffset` on with `timestamp` or later; undefined: none. Throws
+ * KafkaWireError when the records do not decode.
+ */
 export function searchRecords(
   batch: Buffer,
+  header: BatchHeader,
   timestamp: number,
   fromOffset: number,
 ): { offset: number; timestamp: number } | undefined {
-  const header = headerAt(batch, 0);
-  if (typeof header === 'string') return undefined;
-  if (compressionOf(header) !== 0) {
+  if (NOT_UNPACKED.includes(header.compression)) {
     const offset = Math.max(header.baseOffset, fromOffset);
-    return { offset, timestamp: header.maxTimestamp };
+    return { offset, timestamp: header.maxTimestampMs };
   }
-  let at = BATCH_HEADER_BYTES;
-  for (let i = 0; i < header.recordCount && at < batch.length; i++) {
-    const length = varlong(batch, at);
-    // Behind the length one byte of attributes.
-    const delta = varlong(batch, length.next + 1);
-    const offset = header.baseOffset + varlong(batch, delta.next).value;
-    const own = header.baseTimestamp + delta.value;
-    if (own >= timestamp && offset >= fromOffset) return { offset, timestamp: own };
-    at = length.next + length.value;
-  }
-  return undefined;
+  const found = recordsOf(batch).find(({ offset, timestampMs }) => {
+    return offset >= fromOffset && timestampMs >= timestamp;
+  });
+  return found === undefined ? undefined : { offset: found.offset, timestamp: found.timestampMs };
 }

@@ -102,7 +102,7 @@ export class Segment implements IndexedExtent {
     for (;;) {
       const { done, value } = walk.next();
       if (!done) {
-        index.note(value.header.baseOffset, value.position, value.header.maxTimestamp);
+        index.note(value.header.baseOffset, value.position, value.header.maxTimestampMs);
       } else if (value.what !== null || value.offset !== this.#endOffset) {
         const what = value.what ?? `it ends at offset ${value.offset}, not ${this.#endOffset}`;
         throw new CorruptLogError(this.logFile, value.position, what);
@@ -124,7 +124,7 @@ export class Segment implements IndexedExtent {
   append(bytes: Uint8Array, headers: readonly BatchHeader[]): void {
     writeFullySync(this.#openFd(), bytes, this.#sizeBytes);
     for (const header of headers) {
-      this.index.note(header.baseOffset, this.#sizeBytes, header.maxTimestamp);
+      this.index.note(header.baseOffset, this.#sizeBytes, header.maxTimestampMs);
       this.#sizeBytes += header.sizeBytes;
       this.#endOffset = header.nextOffset;
     }

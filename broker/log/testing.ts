@@ -4,7 +4,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { crc32c } from '../../wire/crc32c.ts';
-import { BATCH_HEADER_BYTES, headerAt, stamp } from './batch-header.ts';
+import { BATCH_HEADER_BYTES, stampBatch } from '../../wire/kafka/record-batch.ts';
+import { headerAt } from './batch-header.ts';
 import { splitBatches } from './batch-walk.ts';
 import { logConfig } from './config.ts';
 import { PartitionLog } from './partition-log.ts';
@@ -71,7 +72,7 @@ export function batch(facts: BatchFacts): Buffer {
 /** The batch as a leader sends it to a follower. */
 export function fetched(facts: BatchFacts, baseOffset: number, leaderEpoch: number): Buffer {
   const bytes = batch(facts);
-  stamp(bytes, 0, baseOffset, leaderEpoch);
+  stampBatch(bytes, 0, baseOffset, leaderEpoch);
   return bytes;
 }
 

@@ -1,7 +1,8 @@
-// Finds the first record that is not older than a timestamp: by the time index to a batch, then inside that
-// batch where its records can be read without decompressing them.
+// Finds the first record that is not older than a timestamp: by the time index to a batch, then inside
+// that batch.
 import { type FoundBatch, walkBatches } from './batch-walk.ts';
 import { CorruptLogError } from './errors.ts';
+import { searchRecords } from './record-search.ts';
 import type { Segment } from './segment.ts';
 
 export interface TimestampedOffset {
@@ -10,26 +11,15 @@ export interface TimestampedOffset {
   readonly leaderEpoch: number;
 }
 
-/**
- * Looks into a batch that holds a record with `timestamp` or later, from `fromOffset` on: the first such
- * record; undefined when there is none after all.
- */
-export type RecordSearch = (
-  batch: Buffer,
-  timestamp: number,
-  fromOffset: number,
-) => { offset: number; timestamp: number } | undefined;
-
 /** The first record from `fromOffset` on with `timestamp` or later; undefined: none. */
 export function findTimestamp(
   segments: readonly Segment[],
   timestamp: number,
   range: { fromOffset: number; limitOffset: number },
-  search: RecordSearch,
 ): TimestampedOffset | undefined {
   for (const segment of segments) {
     if (segment.endOffset <= range.fromOffset || segment.maxTimestamp < timestamp) continue;
-    const found = inSegment(segment, timestamp, range.fromOffset, search);
+    const found = inSegment(segment, timestamp, range.fromOffset);
     if (found !== undefined) return found.offset < range.limitOffset ? found : undefined;
   }
   return undefined;
@@ -39,7 +29,6 @@ function inSegment(
   segment: Segment,
   timestamp: number,
   fromOffset: number,
-  search: RecordSearch,
 ): TimestampedOffset | undefined {
   const from = segment.index.beforeTime(timestamp);
   const fd = segment.use();
@@ -51,7 +40,7 @@ function inSegment(
         if (value.what === null) return undefined;
         throw new CorruptLogError(segment.logFile, value.position, value.what);
       }
-      const found = inBatch(value, timestamp, fromOffset, search);
+      const found = inBatch(value, timestamp, fromOffset);
       if (found !== undefined) return found;
     }
   } finally {
@@ -63,9 +52,8 @@ function inBatch(
   { header, bytes }: FoundBatch,
   timestamp: number,
   fromOffset: number,
-  search: RecordSearch,
 ): TimestampedOffset | undefined {
-  if (header.nextOffset <= fromOffset || header.maxTimestamp < timestamp) return undefined;
-  const found = search(bytes, timestamp, fromOffset);
+  if (header.nextOffset <= fromOffset || header.maxTimestampMs < timestamp) return undefined;
+  const found = searchRecords(bytes, header, timestamp, fromOffset);
   return found === undefined ? undefined : { ...found, leaderEpoch: header.leaderEpoch };
 }
