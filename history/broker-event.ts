@@ -42,7 +42,10 @@ export type BrokerEvent =
     }
   /** It has no replica any more, or nobody leads. */
   | { ev: 'leftPartition'; tp: string; reason: string }
-  /** A batch was appended, as leader or as follower. `hash`: CRC32C of its records, hexadecimal. */
+  /**
+   * A batch was appended, as leader or as follower. `hash`: CRC32C of its records, hexadecimal; `pseq`: its
+   * first sequence number (`seq` is the event's own).
+   */
   | {
       ev: 'logAppend';
       tp: string;
@@ -52,7 +55,7 @@ export type BrokerEvent =
       hash: string;
       pid?: number;
       pepoch?: number;
-      seq?: number;
+      pseq?: number;
     }
   /** Everything below `upto` is durable. */
   | { ev: 'logFlushed'; tp: string; upto: number }

@@ -1,0 +1,96 @@
+// What all replicas of a partition did, in the order of time: who led, what is committed, and which batches
+// there ever were. It only keeps the books; replication/rules compares them.
+import { upperBound } from '../evidence.ts';
+import { type AppendEvent, type BrokerEventOf, ReplicaLog } from './replica-log.ts';
+
+/** A broker's time as leader of one epoch. */
+export interface Tenure {
+  epoch: number;
+  hw: number;
+  /** What each follower's last counted fetch claimed, by broker. */
+  fetched: Map<number, number>;
+}
+
+export class PartitionBooks {
+  readonly tp: string;
+  readonly #replicas = new Map<string, ReplicaLog>();
+  readonly tenures = new Map<string, Tenure>();
+  /** Who led first in an epoch. */
+  readonly leaders = new Map<number, BrokerEventOf<'becameLeader'>>();
+  /** Every batch by epoch and first offset, as it was told of first, with the batch before it. */
+  readonly #batches = new Map<
+    number,
+    Map<number, { event: AppendEvent; previous?: AppendEvent }>
+  >();
+  /** Committed batches in order, and their first offsets. */
+  readonly #committed: AppendEvent[] = [];
+  readonly #committedFroms: number[] = [];
+  /** The highest high watermark that any leader had, and since when it was passed. */
+  trueHw = 0;
+  readonly #hwTimes: number[] = [];
+  readonly #hwValues: number[] = [];
+  /** Brokers that must not lead before they have caught up (KIP-966). */
+  readonly lossy = new Set<string>();
+
+  constructor(tp: string) {
+    this.tp = tp;
+  }
+
+  get replicas(): IterableIterator<ReplicaLog> {
+    return this.#replicas.values();
+  }
+
+  replica(node: string): ReplicaLog {
+    let replica = this.#replicas.get(node);
+    if (replica === undefined) {
+      replica = new ReplicaLog(node);
+      this.#replicas.set(node, replica);
+    }
+    return replica;
+  }
+
+  /** The first telling of a batch, if there was one; it is kept otherwise. */
+  identify(
+    event: AppendEvent,
+    previous: AppendEvent | undefined,
+  ): { event: AppendEvent; previous?: AppendEvent } | undefined {
+    let epoch = this.#batches.get(event.epoch);
+    if (epoch === undefined) this.#batches.set(event.epoch, (epoch = new Map()));
+    const known = epoch.get(event.from);
+    if (known === undefined) epoch.set(event.from, { event, ...(previous && { previous }) });
+    else if (known.previous === undefined && previous !== undefined) known.previous = previous;
+    return known;
+  }
+
+  /** A leader's high watermark rose: what its log holds below is committed. */
+  commit(hw: number, log: ReplicaLog, t: number): void {
+    if (hw <= this.trueHw) return;
+    for (let at = this.trueHw; at < hw; ) {
+      const batch = log.at(at);
+      if (batch === undefined) break;
+      this.#committed.push(batch);
+      this.#committedFroms.push(batch.from);
+      at = batch.to + 1;
+    }
+    this.trueHw = hw;
+    this.#hwTimes.push(t);
+    this.#hwValues.push(hw);
+  }
+
+  /** The committed batch that holds an offset, if it is known. */
+  committedAt(offset: number): AppendEvent | undefined {
+    const batch = this.#committed[upperBound(this.#committedFroms, offset) - 1];
+    return batch !== undefined && offset <= batch.to ? batch : undefined;
+  }
+
+  /** Whether a committed batch stands where this one stands, and is this one. */
+  isCommitted(batch: AppendEvent): boolean {
+    const committed = this.committedAt(batch.from);
+    return committed?.from === batch.from && committed.epoch === batch.epoch;
+  }
+
+  /** When an offset was first below a leader's high watermark, ns; undefined: never. */
+  readableSince(offset: number): number | undefined {
+    return this.#hwTimes[upperBound(this.#hwValues, offset)];
+  }
+}

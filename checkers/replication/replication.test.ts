@@ -1,0 +1,492 @@
+// The judges of brokers' events: a scripted cluster with elections, restarts and lawful truncations stays
+// valid, and each rule broken alone is found by its name.
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { BrokerEvent } from '../../history/broker-event.ts';
+import { Random } from '../../history/random.ts';
+import type { Checker } from '../../history/run-record.ts';
+import type { Verdict } from '../../history/verdict.ts';
+import { MessageScript } from '../messages/testing.ts';
+import { groupCoordination } from './group-coordination.ts';
+import { replication } from './index.ts';
+import { producers } from './producers.ts';
+import { partitionStates } from './states.ts';
+import { ScriptedBrokers, TP, thirtyCommitted } from './testing.ts';
+
+function judge(checker: Checker, brokers: ScriptedBrokers): Verdict {
+  return checker.check(brokers.run()) as Verdict;
+}
+
+function kindsOf({ anomalies }: Verdict): string[] {
+  return [...new Set(anomalies.map(({ kind }) => kind))].sort();
+}
+
+/** Brokers 2 and 3 go on without broker 1, which comes back with records that nobody else has. */
+function failedOver(): ScriptedBrokers {
+  const brokers = thirtyCommitted();
+  brokers.append(3);
+  brokers.becomeController(2);
+  brokers.elect(2, [2, 3]);
+  for (let i = 0; i < 5; i++) brokers.produce(2);
+  brokers.start(1, false);
+  brokers.follow(1);
+  brokers.replicate(1);
+  brokers.isr = [1, 2, 3];
+  brokers.store('leader');
+  brokers.produce();
+  return brokers;
+}
+
+describe('what correct brokers say is valid', () => {
+  test('in one epoch', () => {
+    expect(judge(replication, thirtyCommitted())).toMatchObject({
+      outcome: 'valid',
+      evidence: { committed: 30, acks: 15, partitions: 1 },
+    });
+    expect(judge(producers, thirtyCommitted())).toMatchObject({ outcome: 'valid' });
+  });
+
+  test('over a fail-over with a truncation of what was not committed', () => {
+    const brokers = failedOver();
+    expect(judge(replication, brokers)).toMatchObject({ outcome: 'valid', anomalies: [] });
+    expect(judge(replication, brokers).evidence).toMatchObject({
+      truncations: 1,
+      isrExpansions: 1,
+    });
+    expect(judge(partitionStates, brokers)).toMatchObject({
+      outcome: 'valid',
+      evidence: { controllers: 2, statesStored: 3, elections: 1 },
+    });
+    expect(judge(producers, brokers).anomalies).toEqual([]);
+  });
+
+  test('over a state that was stored by a broker killed before it could tell', () => {
+    const brokers = thirtyCommitted();
+    brokers.version++;
+    brokers.leaderEpoch++;
+    brokers.elect(3, [3, 2]);
+    brokers.produce();
+    expect(judge(replication, brokers)).toMatchObject({ outcome: 'valid', anomalies: [] });
+    expect(judge(partitionStates, brokers).anomalies).toEqual([]);
+  });
+});
+
+describe('too little, or a gap, is unknown', () => {
+  test.each([replication, partitionStates, producers, groupCoordination])('$name', (checker) => {
+    expect(checker.check({ ...thirtyCommitted().run(), brokerEvents: [] })).toMatchObject({
+      outcome: 'unknown',
+    });
+    const run = thirtyCommitted().run();
+    const gapped = run.brokerEvents?.filter((_, i) => i !== 20) ?? [];
+    expect(checker.check({ ...run, brokerEvents: gapped })).toMatchObject({
+      outcome: 'unknown',
+      reason: expect.stringMatching(/gap/),
+    });
+  });
+});
+
+type Case = [string, string[], (brokers: ScriptedBrokers) => void];
+
+describe('replication: each rule broken alone', () => {
+  const cases: Case[] = [
+    ['a high watermark that falls', ['hw-fell'], (b) => b.advance(20)],
+    [
+      'a high watermark ahead of a member of the ISR',
+      ['hw-ahead-of-isr'],
+      (b) => {
+        b.append();
+        b.replicate(2);
+        b.advance();
+      },
+    ],
+    [
+      'a high watermark beyond what is durable',
+      ['hw-undurable'],
+      (b) => {
+        b.say(1, { ev: 'logAppend', tp: TP, from: 30, to: 30, epoch: 0, hash: 'x' });
+        b.write(2, { from: 30, to: 30, epoch: 0, hash: 'x' });
+        b.fetched(2);
+        b.isr = [1, 2];
+        b.advance(31);
+      },
+    ],
+    [
+      'a high watermark that rises on fewer than min.insync.replicas',
+      ['hw-below-min-isr'],
+      (b) => {
+        b.isr = [1];
+        b.store('leader');
+        b.append();
+        b.advance();
+      },
+    ],
+    [
+      'a high watermark without leading',
+      ['hw-without-office'],
+      (b) => b.say(2, { ev: 'highWatermark', tp: TP, hw: 30, leaderEpoch: 0, isr: [1, 2, 3] }),
+    ],
+    ['a fetch that claims more than is durable', ['fetch-claims-more'], (b) => b.fetched(2, 31)],
+    [
+      'an ack of what is not committed',
+      ['ack-above-hw'],
+      (b) => {
+        b.append();
+        b.replicate(2);
+        b.ack(31);
+      },
+    ],
+    [
+      'an ack of what one replica has',
+      ['ack-above-hw', 'ack-by-few'],
+      (b) => {
+        b.append();
+        b.ack(31);
+      },
+    ],
+    [
+      'an ack to acks=1 before the disk has it',
+      ['ack-undurable'],
+      (b) => {
+        b.say(1, { ev: 'logAppend', tp: TP, from: 30, to: 30, epoch: 0, hash: 'x' });
+        b.ack(31, 1);
+      },
+    ],
+    [
+      'a leader without what is committed',
+      ['isr-incomplete', 'leader-incomplete'],
+      (b) => {
+        b.isr = [1, 2];
+        b.store('leader');
+        b.produce();
+        b.elect(3, [3]);
+      },
+    ],
+    [
+      'a leader that has other records in their place',
+      ['leader-incomplete'],
+      (b) => {
+        b.isr = [1, 2];
+        b.store('leader');
+        b.produce();
+        b.write(3, { from: 30, to: 30, epoch: 4, hash: 'other' });
+        b.leaderEpoch = 5;
+        b.lead(3);
+      },
+    ],
+    ['a second leader of an epoch', ['two-leaders'], (b) => b.lead(2)],
+    [
+      'a truncation of what is committed',
+      ['committed-truncated'],
+      (b) => b.say(3, { ev: 'logTruncated', tp: TP, to: 20, leaderEpoch: 0 }),
+    ],
+    [
+      'one batch with two contents',
+      ['log-mismatch'],
+      (b) => {
+        b.append();
+        b.write(2, { from: 30, to: 30, epoch: 0, hash: 'other' });
+      },
+    ],
+    [
+      'a hole in a log',
+      ['log-gap'],
+      (b) => b.say(2, { ev: 'logAppend', tp: TP, from: 32, to: 32, epoch: 0, hash: 'x' }),
+    ],
+    [
+      'an offset written twice',
+      ['log-overlap'],
+      (b) => b.say(2, { ev: 'logAppend', tp: TP, from: 28, to: 29, epoch: 0, hash: 'h0-28' }),
+    ],
+    [
+      'a restart that lost what was durable',
+      ['durable-lost'],
+      (b) => {
+        b.isr = [1, 2];
+        b.store('leader');
+        b.start(3, false);
+        b.replica(3).end = 20;
+        b.replica(3).batches.length = 10;
+        b.follow(3);
+      },
+    ],
+    [
+      'a member taken into the ISR that lags',
+      ['expanded-behind'],
+      (b) => {
+        b.isr = [1, 2];
+        b.store('leader');
+        b.produce();
+        b.isr = [1, 2, 3];
+        b.store('leader');
+      },
+    ],
+    [
+      'a lossy broker that leads before it caught up',
+      ['lossy-leader'],
+      (b) => {
+        b.start(3, false, true);
+        b.elect(3, [3]);
+      },
+    ],
+  ];
+  test.each(cases)('%s', (_, kinds, act) => {
+    const brokers = thirtyCommitted();
+    act(brokers);
+    const verdict = judge(replication, brokers);
+    expect(kindsOf(verdict)).toEqual(kinds);
+    expect(verdict.outcome).toBe('invalid');
+    expect(verdict.anomalies[0]?.why).toContain(TP);
+  });
+
+  test('a late high watermark of an old leader counts against the leader after it', () => {
+    const brokers = thirtyCommitted();
+    brokers.append();
+    brokers.replicate(2);
+    brokers.replicate(3);
+    const late = { hw: 31, leaderEpoch: 0, isr: [1, 2, 3] };
+    brokers.replica(3).end = 30;
+    brokers.replica(3).batches.pop();
+    brokers.say(3, { ev: 'logTruncated', tp: TP, to: 30, leaderEpoch: 1 });
+    brokers.elect(3, [3, 2]);
+    brokers.say(1, { ev: 'highWatermark', tp: TP, ...late });
+    expect(kindsOf(judge(replication, brokers))).toContain('leader-incomplete');
+  });
+
+  test('what a client was shown was committed by then', () => {
+    const brokers = thirtyCommitted();
+    const script = new MessageScript();
+    // The history's clock runs in the same time, and this is long before anything was committed.
+    script.poll(1, { [TP]: [[29, 1]] });
+    script.send(2, TP, 29, 2);
+    const verdict = replication.check(brokers.run({}, script.history)) as Verdict;
+    expect(kindsOf(verdict)).toEqual(['acknowledged-above-hw', 'read-above-hw']);
+    const later = script.history.map((event) => ({ ...event, time: event.time + 1e12 }));
+    expect(replication.check(brokers.run({}, later))).toMatchObject({
+      outcome: 'valid',
+      evidence: { shown: 2 },
+    });
+  });
+});
+
+describe('partition states: each rule broken alone', () => {
+  const cases: Case[] = [
+    [
+      'an election outside the ISR',
+      ['elected-outside-isr'],
+      (b) => {
+        b.isr = [1, 2];
+        b.store('leader');
+        b.elect(3, [3]);
+      },
+    ],
+    ['an unclean election', ['unclean-election'], (b) => b.elect(3, [3], { unclean: true })],
+    ['a leader outside its ISR', ['leader-outside-isr'], (b) => b.elect(3, [1, 2])],
+    [
+      'an epoch used again',
+      ['epoch-reused', 'two-leaders-of-epoch'],
+      (b) => {
+        b.leaderEpoch--;
+        b.elect(2);
+      },
+    ],
+    [
+      'a version stored twice',
+      ['version-stored-twice'],
+      (b) => {
+        b.store('leader');
+        b.version--;
+        b.store('leader');
+      },
+    ],
+    [
+      'a leader that changes the leader epoch',
+      ['leader-overstepped', 'stored-without-office'],
+      (b) => {
+        b.leaderEpoch++;
+        b.store('leader');
+      },
+    ],
+    [
+      'an ISR that the controller lets grow',
+      ['isr-grown-by-controller'],
+      (b) => {
+        b.isr = [1, 2];
+        b.store('leader');
+        b.elect(2, [1, 2, 3]);
+      },
+    ],
+    [
+      'a deposed controller that stores',
+      ['controller-epoch-fell'],
+      (b) => {
+        b.becomeController(2);
+        b.elect(2);
+        b.controller = 1;
+        b.controllerEpoch = 1;
+        b.elect(3);
+      },
+    ],
+    [
+      'two controllers of an epoch',
+      ['two-controllers'],
+      (b) => {
+        b.say(2, { ev: 'controllerElected', controllerEpoch: 1 });
+      },
+    ],
+  ];
+  test.each(cases)('%s', (_, kinds, act) => {
+    const brokers = thirtyCommitted();
+    act(brokers);
+    expect(kindsOf(judge(partitionStates, brokers))).toEqual(kinds);
+  });
+
+  test('an unclean election that is allowed is counted, and the partition’s records are not judged', () => {
+    const brokers = thirtyCommitted();
+    brokers.elect(3, [3], { unclean: true });
+    const config = { systemOptions: { 'unclean.leader.election.enable': true } };
+    expect(partitionStates.check(brokers.run(config))).toMatchObject({
+      anomalies: [],
+      evidence: { uncleanElections: 1 },
+    });
+    expect(replication.check(brokers.run(config))).toMatchObject({
+      outcome: 'unknown',
+      evidence: { partitionsUnjudged: 1 },
+    });
+  });
+});
+
+describe('producers: each rule broken alone', () => {
+  const cases: [string, string[], { pid?: number; pepoch?: number; pseq?: number }][] = [
+    ['a gap', ['sequence-gap'], { pid: 7, pepoch: 0, pseq: 31 }],
+    ['a batch stored twice', ['batch-stored-twice'], { pid: 7, pepoch: 0, pseq: 28 }],
+    ['a new epoch that does not begin at 0', ['sequence-gap'], { pid: 7, pepoch: 1, pseq: 30 }],
+    ['a first batch that does not begin at 0', ['sequence-gap'], { pid: 8, pepoch: 0, pseq: 3 }],
+  ];
+  test.each(cases)('%s', (_, kinds, producer) => {
+    const brokers = thirtyCommitted();
+    brokers.produce(2, producer);
+    expect(kindsOf(judge(producers, brokers))).toEqual(kinds);
+  });
+
+  test('an old epoch that writes on', () => {
+    const brokers = thirtyCommitted();
+    brokers.produce(1, { pid: 7, pepoch: 1, pseq: 0 });
+    brokers.produce(1, { pid: 7, pepoch: 0, pseq: 30 });
+    expect(kindsOf(judge(producers, brokers))).toEqual(['producer-epoch-fell']);
+  });
+
+  test('a batch sent again after its first copy was truncated is lawful', () => {
+    const brokers = thirtyCommitted();
+    brokers.append(2, { pid: 7, pepoch: 0, pseq: 30 });
+    brokers.elect(2, [2, 3]);
+    brokers.produce(2, { pid: 7, pepoch: 0, pseq: 30 });
+    brokers.follow(1);
+    brokers.replicate(1);
+    expect(judge(producers, brokers)).toMatchObject({ outcome: 'valid', anomalies: [] });
+  });
+
+  test('sequence numbers begin anew after the last', () => {
+    const brokers = thirtyCommitted();
+    brokers.produce(2 ** 31 - 1, { pid: 9, pepoch: 0, pseq: 0 });
+    brokers.produce(2, { pid: 9, pepoch: 0, pseq: 2 ** 31 - 1 });
+    brokers.produce(1, { pid: 9, pepoch: 0, pseq: 1 });
+    expect(judge(producers, brokers)).toMatchObject({ outcome: 'valid', anomalies: [] });
+    brokers.produce(1, { pid: 9, pepoch: 0, pseq: 3 });
+    expect(kindsOf(judge(producers, brokers))).toEqual(['sequence-gap']);
+  });
+});
+
+describe('group coordination', () => {
+  const generation = (n: number, members = ['a', 'b']): BrokerEvent => {
+    return { ev: 'groupGeneration', group: 'g', generation: n, members };
+  };
+  const assigned = (n: number, assignment: Record<string, string[]>): BrokerEvent => {
+    return { ev: 'groupAssigned', group: 'g', generation: n, assignment };
+  };
+  const committed = (n: number, member = 'a'): BrokerEvent => {
+    return { ev: 'offsetCommitted', group: 'g', generation: n, member, tp: TP, offset: 5 };
+  };
+  const split = { a: ['t-0'], b: ['t-1'] };
+  const twoGenerations = (): ScriptedBrokers => {
+    const brokers = new ScriptedBrokers();
+    for (const event of [generation(1), assigned(1, split), committed(1), generation(2)]) {
+      brokers.say(1, event);
+    }
+    brokers.say(1, assigned(2, split));
+    brokers.say(1, committed(2));
+    return brokers;
+  };
+
+  test('two generations, the second at another coordinator, are valid', () => {
+    const brokers = twoGenerations();
+    brokers.say(2, generation(3));
+    brokers.say(2, assigned(3, split));
+    expect(judge(groupCoordination, brokers)).toMatchObject({
+      outcome: 'valid',
+      evidence: { generations: 3, assignments: 3, commits: 2 },
+    });
+  });
+
+  test.each<[string, string, number, BrokerEvent[]]>([
+    ['two owners', 'two-owners', 1, [generation(3), assigned(3, { a: ['t-0'], b: ['t-0'] })]],
+    ['two assignments', 'two-assignments', 2, [assigned(2, { a: ['t-1'], b: ['t-0'] })]],
+    ['a generation that fell', 'generation-fell', 2, [generation(0), assigned(0, split)]],
+    ['a commit of an old generation', 'commit-of-old-generation', 1, [committed(1)]],
+    ['a commit by a stranger', 'commit-by-stranger', 1, [committed(2, 'x')]],
+  ])('%s', (_, kind, broker, events) => {
+    const brokers = twoGenerations();
+    for (const event of events) brokers.say(broker, event);
+    expect(kindsOf(judge(groupCoordination, brokers))).toEqual([kind]);
+  });
+});
+
+/** A random correct life of three brokers: batches, slow followers, shrunk ISRs, elections, restarts. */
+function randomLife(seed: number): ScriptedBrokers {
+  const random = new Random(seed, 'brokers');
+  const brokers = thirtyCommitted();
+  const lagging = new Set<number>();
+  for (let i = 0; i < 60; i++) {
+    const others = brokers.isr.filter((id) => id !== brokers.leader);
+    const point = random.float();
+    if (point < 0.5) {
+      brokers.produce(random.int(1, 3));
+    } else if (point < 0.6) brokers.append(random.int(1, 2));
+    else if (point < 0.7 && others.length > 1) {
+      const out = random.pick(others);
+      brokers.isr = brokers.isr.filter((id) => id !== out);
+      lagging.add(out);
+      brokers.store('leader');
+    } else if (point < 0.8 && lagging.size > 0) {
+      const [back] = lagging;
+      if (back === undefined) continue;
+      if (random.bool()) {
+        brokers.start(back, random.bool());
+        if (brokers.controller === back) brokers.becomeController(brokers.leader);
+      }
+      brokers.follow(back);
+      brokers.replicate(back);
+      lagging.delete(back);
+      brokers.isr = [...brokers.isr, back];
+      brokers.store('leader');
+    } else if (point < 0.9 && others.length > 0) {
+      const old = brokers.leader;
+      if (random.bool()) brokers.becomeController(random.int(1, 3));
+      const dies = brokers.isr.length > 2 && random.bool();
+      if (dies) lagging.add(old);
+      brokers.elect(random.pick(others), dies ? others : brokers.isr);
+    }
+  }
+  return brokers;
+}
+
+test('a correct cluster is never accused', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 0, max: 2 ** 31 }), (seed) => {
+      const brokers = randomLife(seed);
+      for (const checker of [replication, partitionStates, producers]) {
+        expect(judge(checker, brokers).anomalies).toEqual([]);
+      }
+    }),
+    { numRuns: 60 },
+  );
+});
