@@ -39,12 +39,12 @@ class PeerConnection {
   readonly #events: EventSink;
   #nextId = 0;
   #failure: Error | undefined;
-  readonly #ended: (error: Error) => void;
+  readonly #ended: (deliberate: boolean) => void;
 
   constructor(
     address: { host: string; port: number },
     parts: PeersParts,
-    told: { connected: () => void; ended: (error: Error) => void },
+    told: { connected: () => void; ended: (deliberate: boolean) => void },
   ) {
     this.#events = parts.events;
     this.#ended = told.ended;
@@ -69,11 +69,12 @@ class PeerConnection {
     waiting?.take(frame);
   }
 
-  fail(error: Error): void {
+  /** Ends it for everybody who waits; deliberate: not because of the other side. */
+  fail(error: Error, deliberate = false): void {
     if (this.#failure !== undefined) return;
     this.#failure = error;
     this.#socket.destroy();
-    this.#ended(error);
+    this.#ended(deliberate);
     for (const { fail } of this.#waiting.values()) fail(error);
     this.#waiting.clear();
   }
@@ -101,7 +102,7 @@ class PeerConnection {
         () => this.fail(new Error(`no answer within ${timeoutMs} ms`)),
         timeoutMs,
       );
-      const aborted = (): void => this.fail(new Error('it was given up'));
+      const aborted = (): void => this.fail(new Error('it was given up'), true);
       signal?.addEventListener('abort', aborted, { once: true });
       this.#waiting.set(id, {
         take: (frame) => {
@@ -188,8 +189,9 @@ export class BrokerPeers implements Peers {
       connected: () => {
         line.failures = 0;
       },
-      ended: () => {
+      ended: (deliberate) => {
         line.connection = undefined;
+        if (deliberate) return;
         const pauseMs = Math.min(BACKOFF_MS.last, BACKOFF_MS.first * 2 ** line.failures);
         line.failures += 1;
         line.notBeforeMs = performance.now() + pauseMs;

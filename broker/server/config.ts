@@ -1,0 +1,321 @@
+// The configuration of a broker: Kafka's server.properties and the flags it is started with. Everything wrong is
+// said before anything starts, in terms of the file's own lines.
+import fs from 'node:fs';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import type { EventLogOptions } from '../../wire/event-log.ts';
+import type { Endpoints } from '../contract.ts';
+import type { GroupConfig } from '../groups/membership.ts';
+import type { FrontConfig, Listener } from './front.ts';
+import { ConfigError, Properties, SETTINGS, type SettingName } from './properties.ts';
+import type { TopicDefaults } from './settings.ts';
+
+export { ConfigError } from './properties.ts';
+
+export interface BrokerConfig {
+  readonly brokerId: number;
+  readonly logDir: string;
+  /** The coordinator's connect string. */
+  readonly coordinator: string;
+  readonly sessionTimeoutMs: number;
+  readonly front: FrontConfig;
+  /** What is registered for others to connect to. */
+  readonly endpoints: Endpoints;
+  readonly topics: TopicDefaults;
+  readonly groups: GroupConfig & { readonly storeTimeoutMs: number };
+  readonly minInsyncReplicas: number;
+  readonly uncleanElection: boolean;
+  readonly batchBytesMax: number;
+  readonly answerBytesMax: number;
+  readonly requestTimeoutMs: number;
+  readonly frameBytesMax: number;
+  readonly controlledShutdown: { retriesMax: number; backoffMs: number } | undefined;
+  /** Settings of logs where a topic has none, by the topic's names. */
+  readonly log: Readonly<Record<string, string>>;
+  /** Settings of replication, by Kafka's names. */
+  readonly replication: Readonly<Record<string, string>>;
+  /** Everything by name, for those who ask (DescribeConfigs). */
+  readonly settings: ReadonlyMap<string, { readonly value: string; readonly given: boolean }>;
+  readonly warnings: readonly string[];
+  /** Absent: nobody watches. */
+  readonly events?: EventLogOptions;
+}
+
+const USAGE =
+  'usage: --config FILE [--broker-id N] [--events FILE] [--event-level off|state|all] ' +
+  '[--event-base NS] [--incarnation N] [--node NAME]';
+const LEVELS = ['off', 'state', 'all'] as const;
+const PORT_MAX = 65_535;
+const ID_MAX = 2 ** 31 - 1;
+/** Produce requests of one connection under way at once; idempotent clients have five. */
+const OVERLAP_MAX = 16;
+const ANY_HOST = '0.0.0.0';
+
+/** What a broker's name for a setting of logs is to a topic. */
+const LOG_NAMES: readonly (readonly [SettingName, string])[] = [
+  ['log.segment.bytes', 'segment.bytes'],
+  ['log.roll.ms', 'segment.ms'],
+  ['log.retention.ms', 'retention.ms'],
+  ['log.retention.bytes', 'retention.bytes'],
+  ['log.index.interval.bytes', 'index.interval.bytes'],
+  ['message.max.bytes', 'max.message.bytes'],
+  ['log.flush.interval.messages', 'log.flush.interval.messages'],
+  ['log.flush.interval.ms', 'log.flush.interval.ms'],
+  ['producer.id.expiration.ms', 'producer.id.expiration.ms'],
+];
+
+const REPLICATION_NAMES: readonly SettingName[] = [
+  'min.insync.replicas',
+  'replica.lag.time.max.ms',
+  'replica.fetch.wait.max.ms',
+  'replica.fetch.max.bytes',
+  'replica.fetch.response.max.bytes',
+  'replica.fetch.backoff.ms',
+  'replica.socket.timeout.ms',
+  'replica.high.watermark.checkpoint.interval.ms',
+  'log.flush.offset.checkpoint.interval.ms',
+  'log.retention.check.interval.ms',
+];
+
+const FLAGS = [
+  'config',
+  'broker-id',
+  'events',
+  'event-level',
+  'event-base',
+  'incarnation',
+  'node',
+] as const;
+type Flags = Partial<Record<(typeof FLAGS)[number], string>>;
+
+function parseFlags(argv: readonly string[]): Flags {
+  const options = Object.fromEntries(FLAGS.map((name) => [name, { type: 'string' } as const]));
+  try {
+    return parseArgs({ args: [...argv], options }).values as Flags;
+  } catch (error) {
+    throw new ConfigError(`${(error as Error).message}\n${USAGE}`);
+  }
+}
+
+function wholeNumber(what: string, given: string): number {
+  const value = Number(given);
+  if (/^\d+$/.test(given) && value <= ID_MAX) return value;
+  throw new ConfigError(`${what}: expected a whole number of 0 to ${ID_MAX}, got '${given}'`);
+}
+
+function parseEvents(flags: Flags, brokerId: number): EventLogOptions | undefined {
+  const level = LEVELS.find((each) => each === (flags['event-level'] ?? 'state'));
+  if (level === undefined) {
+    const got = flags['event-level'];
+    throw new ConfigError(`--event-level: expected one of ${LEVELS.join(', ')}, got '${got}'`);
+  }
+  const base = flags['event-base'] ?? '0';
+  if (!/^-?\d{1,19}$/.test(base))
+    throw new ConfigError(`--event-base: expected nanoseconds, got '${base}'`);
+  if (flags.events === undefined) {
+    // A level of off needs no file, so that a launcher may pass it always.
+    const stray = (['event-level', 'event-base', 'incarnation', 'node'] as const).find(
+      (name) => flags[name] !== undefined,
+    );
+    if (stray === undefined || flags['event-level'] === 'off') return undefined;
+    throw new ConfigError(`--${stray} needs --events FILE`);
+  }
+  return {
+    path: path.resolve(flags.events),
+    level,
+    node: flags.node ?? `b${brokerId}`,
+    incarnation: wholeNumber('--incarnation', flags.incarnation ?? '1'),
+    baseNs: BigInt(base),
+  };
+}
+
+/** The listeners of one line: `NAME://host:port`, separated by commas. */
+function parseListeners(properties: Properties, name: SettingName): Listener[] {
+  const where = properties.where(name);
+  const found: Listener[] = [];
+  for (const part of properties
+    .text(name)
+    .split(',')
+    .map((each) => each.trim())) {
+    const match = /^([A-Za-z0-9_]+):\/\/(\[[^\]]*\]|[^:/]*):(\d{1,5})$/.exec(part);
+    const port = Number(match?.[3]);
+    if (match === null || port > PORT_MAX)
+      throw new ConfigError(`${where}: ${name}: expected NAME://host:port, got '${part}'`);
+    const listener = (match[1] as string).toUpperCase();
+    if (found.some((other) => other.name === listener))
+      throw new ConfigError(`${where}: ${name}: ${listener} is given twice`);
+    const host = (match[2] as string).replace(/^\[|\]$/g, '');
+    found.push({ name: listener, host, port });
+  }
+  return found;
+}
+
+interface Doors {
+  readonly listeners: readonly Listener[];
+  readonly internalListener: string;
+  readonly endpoints: Endpoints;
+}
+
+function readDoors(properties: Properties): Doors {
+  const listeners = parseListeners(properties, 'listeners');
+  const names = listeners.map(({ name }) => name);
+  const advertised = properties.given('advertised.listeners')
+    ? parseListeners(properties, 'advertised.listeners')
+    : listeners;
+  const where = properties.where('advertised.listeners');
+  for (const { name, host } of advertised) {
+    if (!names.includes(name)) {
+      const known = names.join(', ');
+      throw new ConfigError(
+        `${where}: advertised.listeners: expected one of ${known}, got '${name}'`,
+      );
+    }
+    if (host === '' || host === ANY_HOST || host === '::') {
+      throw new ConfigError(
+        `${where}: advertised.listeners: ${name} needs a host that others can connect to`,
+      );
+    }
+  }
+  const wanted = properties.text('inter.broker.listener.name').toUpperCase();
+  const fallback = names.includes('PLAINTEXT') || names.length > 1 ? 'PLAINTEXT' : names[0];
+  const internalListener = wanted === '' ? (fallback as string) : wanted;
+  if (!advertised.some(({ name }) => name === internalListener)) {
+    throw new ConfigError(
+      `${properties.where('inter.broker.listener.name')}: inter.broker.listener.name: expected one ` +
+        `of the advertised ${advertised.map(({ name }) => name).join(', ')}, got '${internalListener}'`,
+    );
+  }
+  const endpoints = advertised.map(({ name, host, port }) => [name, { host, port }] as const);
+  return {
+    listeners: listeners.map((each) => ({
+      ...each,
+      host: each.host === '' ? ANY_HOST : each.host,
+    })),
+    internalListener,
+    endpoints: Object.fromEntries(endpoints),
+  };
+}
+
+function needed(properties: Properties, name: SettingName, example: string): string {
+  const value = properties.text(name);
+  if (value !== '') return value;
+  throw new ConfigError(`${properties.where(name)}: ${name} is missing, expected ${example}`);
+}
+
+function readLogDir(properties: Properties): string {
+  const name = properties.given('log.dirs') ? 'log.dirs' : 'log.dir';
+  const dir = needed(properties, name, 'a directory');
+  if (dir.includes(','))
+    throw new ConfigError(
+      `${properties.where(name)}: ${name}: expected one directory, got '${dir}'`,
+    );
+  return path.resolve(dir);
+}
+
+function readGroups(properties: Properties): BrokerConfig['groups'] {
+  const groups = {
+    minSessionTimeoutMs: properties.number('group.min.session.timeout.ms'),
+    maxSessionTimeoutMs: properties.number('group.max.session.timeout.ms'),
+    initialRebalanceDelayMs: properties.number('group.initial.rebalance.delay.ms'),
+    membersMax: properties.number('group.max.size'),
+    offsetMetadataBytesMax: properties.number('offset.metadata.max.bytes'),
+    storeTimeoutMs: properties.number('offsets.commit.timeout.ms'),
+  };
+  if (groups.minSessionTimeoutMs <= groups.maxSessionTimeoutMs) return groups;
+  throw new ConfigError(
+    `${properties.where('group.min.session.timeout.ms')}: group.min.session.timeout.ms is ` +
+      `${groups.minSessionTimeoutMs}, above group.max.session.timeout.ms, ` +
+      `which is ${groups.maxSessionTimeoutMs}`,
+  );
+}
+
+function readTopics(properties: Properties): TopicDefaults {
+  return {
+    partitions: properties.number('num.partitions'),
+    replicationFactor: properties.number('default.replication.factor'),
+    autoCreate: properties.flag('auto.create.topics.enable'),
+    offsetsPartitions: properties.number('offsets.topic.num.partitions'),
+    offsetsReplicationFactor: properties.number('offsets.topic.replication.factor'),
+    offsetsSettings: {
+      'retention.ms': '-1',
+      'retention.bytes': '-1',
+      'segment.bytes': properties.text('offsets.topic.segment.bytes'),
+    },
+  };
+}
+
+function readFront(properties: Properties, doors: Doors): FrontConfig {
+  const frameBytesMax = properties.number('socket.request.max.bytes');
+  return {
+    listeners: doors.listeners,
+    internalListener: doors.internalListener,
+    connectionsMax: properties.number('max.connections'),
+    connectionsPerAddressMax: properties.number('max.connections.per.ip'),
+    limits: {
+      frameBytesMax,
+      queuedMax: properties.number('queued.max.requests'),
+      queuedBytesMax: frameBytesMax,
+      overlapMax: OVERLAP_MAX,
+    },
+  };
+}
+
+/**
+ * The configuration that command-line arguments (without the program) and the file they name give.
+ * Throws ConfigError. Names and defaults: Kafka's documentation, "Broker Configs".
+ */
+export function loadConfig(argv: readonly string[]): BrokerConfig {
+  const flags = parseFlags(argv);
+  if (flags.config === undefined) throw new ConfigError(`--config is missing\n${USAGE}`);
+  let content: string;
+  try {
+    content = fs.readFileSync(flags.config, 'utf8');
+  } catch (error) {
+    throw new ConfigError(`cannot read the configuration: ${(error as Error).message}`);
+  }
+  const properties = new Properties(content, flags.config);
+  const id = flags['broker-id'];
+  const brokerId =
+    id === undefined ? properties.number('broker.id') : wholeNumber('--broker-id', id);
+  if (brokerId < 0) {
+    throw new ConfigError(
+      `${flags.config}: broker.id is missing, expected a line broker.id=N or --broker-id N`,
+    );
+  }
+  const doors = readDoors(properties);
+  const events = parseEvents(flags, brokerId);
+  const names = Object.keys(SETTINGS) as SettingName[];
+  return {
+    brokerId,
+    logDir: readLogDir(properties),
+    coordinator: needed(
+      properties,
+      'zookeeper.connect',
+      'host:port of each server of the coordinator',
+    ),
+    sessionTimeoutMs: properties.number('zookeeper.session.timeout.ms'),
+    front: readFront(properties, doors),
+    endpoints: doors.endpoints,
+    topics: readTopics(properties),
+    groups: readGroups(properties),
+    minInsyncReplicas: properties.number('min.insync.replicas'),
+    uncleanElection: properties.flag('unclean.leader.election.enable'),
+    batchBytesMax: properties.number('message.max.bytes'),
+    answerBytesMax: properties.number('fetch.max.bytes'),
+    requestTimeoutMs: properties.number('request.timeout.ms'),
+    frameBytesMax: properties.number('socket.request.max.bytes'),
+    controlledShutdown: properties.flag('controlled.shutdown.enable')
+      ? {
+          retriesMax: properties.number('controlled.shutdown.max.retries'),
+          backoffMs: properties.number('controlled.shutdown.retry.backoff.ms'),
+        }
+      : undefined,
+    log: Object.fromEntries(LOG_NAMES.map(([name, topic]) => [topic, properties.text(name)])),
+    replication: Object.fromEntries(REPLICATION_NAMES.map((name) => [name, properties.text(name)])),
+    settings: new Map(
+      names.map((name) => [name, { value: properties.text(name), given: properties.given(name) }]),
+    ),
+    warnings: properties.warnings,
+    ...(events === undefined ? {} : { events }),
+  };
+}
