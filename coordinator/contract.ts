@@ -65,6 +65,11 @@ export interface StateMachine {
   sessions(): Iterable<Session>;
   /** The state as bytes, consistent at `lastApplied`, in chunks of at most about 1 MB. */
   serialize(): Buffer[];
+  /**
+   * The same, made over several turns of the loop when there is much of it; what is applied meanwhile is
+   * not in it. One at a time.
+   */
+  capture(): Buffer[] | Promise<Buffer[]>;
   /** Replaces the state by a serialised one and verifies its digest. Throws when they differ. */
   load(chunks: readonly Buffer[]): void;
 }

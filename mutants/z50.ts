@@ -22,34 +22,59 @@ export const z50: Mutant = {
     },
     {
       file: 'coordinator/tree/data-tree.ts',
-      find: `  serialize(): Buffer[] {
-    return serializeState(this.#state);
+      find: `  capture(nodesPerTurn?: number): Buffer[] | Promise<Buffer[]> {
+    return captureState(this.#state, nodesPerTurn);
 `,
-      replace: `  serialize(label?: number): Buffer[] {
-    return serializeState(this.#state, label);
+      replace: `  capture(nodesPerTurn?: number, label?: number): Buffer[] | Promise<Buffer[]> {
+    return captureState(this.#state, nodesPerTurn, label);
+`,
+    },
+    {
+      file: 'coordinator/tree/snapshot.ts',
+      find: `  nodesPerTurn = NODES_PER_TURN,
+): Buffer[] | Promise<Buffer[]> {
+  return state.nodes.size <= nodesPerTurn
+    ? serializeState(state)
+    : captureInTurns(state, nodesPerTurn);
+`,
+      replace: `  nodesPerTurn = NODES_PER_TURN,
+  label = state.lastApplied,
+): Buffer[] | Promise<Buffer[]> {
+  return state.nodes.size <= nodesPerTurn
+    ? serializeState(state, label)
+    : captureInTurns(state, nodesPerTurn);
 `,
     },
     {
       file: 'coordinator/tree/snapshot.ts',
       find: `export function serializeState(state: TreeState): Buffer[] {
+  const writer = new StateWriter(state);
 `,
       replace: `export function serializeState(state: TreeState, label = state.lastApplied): Buffer[] {
+  const writer = new StateWriter(state, label);
 `,
     },
     {
       file: 'coordinator/tree/snapshot.ts',
-      find: `      lastApplied: state.lastApplied,
+      find: `  constructor(state: TreeState) {
 `,
-      replace: `      lastApplied: label,
+      replace: `  constructor(state: TreeState, label = state.lastApplied) {
+`,
+    },
+    {
+      file: 'coordinator/tree/snapshot.ts',
+      find: `        lastApplied: state.lastApplied,
+`,
+      replace: `        lastApplied: label,
 `,
     },
     {
       file: 'coordinator/zab/replica.ts',
-      find: '    const saved = snapshots.save(zxid, tree.serialize(), digest).then(',
+      find: '    const saved = snapshots.save(zxid, tree.capture(), digest).then(',
       replace: `    const ahead = this.#recent.at(zxid)?.txn.body.type === 'setData' && zxid % 2 ** 32 > 1;
     const label = ahead ? zxid - 1 : zxid;
-    const { serialize } = tree as never as { serialize(label: number): Buffer[] };
-    const saved = snapshots.save(label, serialize.call(tree, label), digest).then(`,
+    const { capture } = tree as never as { capture(turn: undefined, label: number): Buffer[] };
+    const saved = snapshots.save(label, capture.call(tree, undefined, label), digest).then(`,
     },
   ],
 };

@@ -70,11 +70,15 @@ export class SnapshotStore {
   }
 
   /**
-   * Saves the state at `zxid` without holding up the loop; durable when the promise resolves. One
-   * at a time. Resolves without a snapshot when `deleteAbove` went below `zxid` meanwhile. Rejects
+   * Saves the state at `zxid` without holding up the loop; durable when the promise resolves. `chunks` may
+   * still be in the making. One at a time. Resolves without a snapshot when `deleteAbove` went below `zxid` meanwhile. Rejects
    * when the disk fails.
    */
-  async save(zxid: Zxid, chunks: readonly Buffer[], digest: string): Promise<void> {
+  async save(
+    zxid: Zxid,
+    chunks: readonly Buffer[] | Promise<readonly Buffer[]>,
+    digest: string,
+  ): Promise<void> {
     if (this.#saving !== null) {
       throw new Error(`a snapshot at ${this.#saving.zxid} is being saved, expected one at a time`);
     }
@@ -82,8 +86,10 @@ export class SnapshotStore {
     this.#saving = saving;
     const file = this.#file(zxid);
     const tmp = `${file}.saving${TMP_SUFFIX}`;
+    const facts = this.#facts(zxid, digest, false);
     try {
-      await writeParts(tmp, encodeSnapshot(this.#facts(zxid, digest, false), chunks));
+      const whole = chunks instanceof Promise ? await chunks : chunks;
+      await writeParts(tmp, encodeSnapshot(facts, whole));
       // From here on synchronous, so that no rollback can fall between the question and the rename.
       if (saving.dropped) {
         fs.unlinkSync(tmp);

@@ -9,7 +9,7 @@ import { follows, type Zxid, zxidHex } from '../zxid.ts';
 import { parentOf } from './paths.ts';
 import { QuotaValues, statsPath, subtreeOfStats } from './quotas.ts';
 import { descendants, TreeReads } from './reads.ts';
-import { loadState, serializeState } from './snapshot.ts';
+import { captureState, loadState, serializeState } from './snapshot.ts';
 import { StateError, TreeState } from './tree-state.ts';
 import type { NodeChange } from './watches.ts';
 import { ZNode } from './znode.ts';
@@ -158,6 +158,7 @@ export class DataTree extends TreeReads implements StateMachine {
     const own = data === null ? null : Buffer.from(data);
     const node = new ZNode(path, own, state.acls.take(body.acl), owner, txn.zxid, txn.timeMs);
     state.insert(node);
+    state.changing(parent);
     parent.created = body.parentCversion;
     parent.pzxid = txn.zxid;
     state.changed(parent);
@@ -220,6 +221,7 @@ export class DataTree extends TreeReads implements StateMachine {
     }
     const parent = this.#node(parentOf(path), 'delete', path);
     this.#state.remove(node);
+    this.#state.changing(parent);
     parent.created = body.parentCversion;
     parent.pzxid = zxid;
     this.#state.changed(parent);
@@ -302,6 +304,10 @@ export class DataTree extends TreeReads implements StateMachine {
 
   serialize(): Buffer[] {
     return serializeState(this.#state);
+  }
+
+  capture(nodesPerTurn?: number): Buffer[] | Promise<Buffer[]> {
+    return captureState(this.#state, nodesPerTurn);
   }
 
   load(chunks: readonly Buffer[]): void {

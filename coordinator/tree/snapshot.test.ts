@@ -46,6 +46,28 @@ describe('snapshots', () => {
     expect(loaded.counts()).toEqual(tree.counts());
   });
 
+  it('are of one moment, whatever is done to a node that is not yet written', async () => {
+    const changes = [
+      ask.create('/a/new', ''),
+      ask.delete('/a/e'),
+      ask.setData('/a', 'other'),
+      ask.setAcl('/a', readOnly),
+    ];
+    for (const change of changes) {
+      const leader = filled();
+      const session = leader.open();
+      const expected = Buffer.concat(leader.tree.serialize());
+      const capturing = leader.tree.capture(1);
+      leader.run(change, session);
+      expect(Buffer.concat(leader.tree.serialize())).not.toEqual(expected);
+      expect(Buffer.concat(await capturing)).toEqual(expected);
+    }
+    const { tree } = filled();
+    const one = tree.capture(1);
+    await expect(tree.capture(1)).rejects.toThrow('under way');
+    await one;
+  });
+
   it('refuse any damage and leave the state as it was', () => {
     const { tree } = filled();
     const bytes = Buffer.concat(tree.serialize());

@@ -1,5 +1,6 @@
 // The whole state as bytes and back: what a snapshot file holds and what a learner far behind is sent.
 // Loading trusts nothing: it rebuilds the digest from the content and compares.
+import { setImmediate } from 'node:timers/promises';
 import { ByteReader, ByteWriter, WireError } from '../../wire/bytes.ts';
 import { crc32c } from '../../wire/crc32c.ts';
 import { FrameSplitter } from '../../wire/frames.ts';
@@ -9,7 +10,7 @@ import { type Acl, AclList } from '../protocol/records.ts';
 import type { SharedAcl } from './acls.ts';
 import { isOwner } from './lifetimes.ts';
 import { StateError, TreeState } from './tree-state.ts';
-import { ZNode } from './znode.ts';
+import { type NodeImage, ZNode } from './znode.ts';
 
 /** A snapshot that cannot be used; another one, or a sync from the leader, can. */
 export class SnapshotError extends Error {
@@ -91,36 +92,83 @@ const HeaderWithCrc: Codec<Parameters<typeof Header.write>[1]> = {
   },
 };
 
-/** The state as bytes, in chunks of at most about 1 MB (one record is never divided). */
-export function serializeState(state: TreeState): Buffer[] {
-  const out = new ChunkWriter();
-  const index = new Map<SharedAcl, number>();
-  for (const shared of state.acls.lists()) index.set(shared, index.size);
-  out.put(
-    HeaderWithCrc,
-    {
-      magic: MAGIC,
-      lastApplied: state.lastApplied,
-      digest: state.digest(),
-      acls: index.size,
-      sessions: state.sessionCount,
-      nodes: state.nodes.size,
-    },
-    128,
-  );
-  for (const shared of index.keys()) out.put(AclList, shared.acl, shared.key.length);
-  for (const session of state.sessions()) out.put(SessionRecord, session, 64);
-  // In order of creation, which puts parents first and keeps the order of children over a load.
-  for (const node of state.nodes.values()) {
+/** Writes a state's records in their order; the header and the lists at once, nodes as they are given. */
+class StateWriter {
+  readonly #out = new ChunkWriter();
+  readonly #index = new Map<SharedAcl, number>();
+
+  constructor(state: TreeState) {
+    for (const shared of state.acls.lists()) this.#index.set(shared, this.#index.size);
+    this.#out.put(
+      HeaderWithCrc,
+      {
+        magic: MAGIC,
+        lastApplied: state.lastApplied,
+        digest: state.digest(),
+        acls: this.#index.size,
+        sessions: state.sessionCount,
+        nodes: state.nodes.size,
+      },
+      128,
+    );
+    for (const shared of this.#index.keys()) this.#out.put(AclList, shared.acl, shared.key.length);
+    for (const session of state.sessions()) this.#out.put(SessionRecord, session, 64);
+  }
+
+  node(node: NodeImage): void {
     const { path, data, ephemeralOwner, czxid, mzxid, pzxid, ctime, mtime } = node;
     const { version, created, aversion } = node;
-    const acl = index.get(node.acl) as number;
+    const acl = this.#index.get(node.acl) as number;
     const times = { czxid, mzxid, pzxid, ctime, mtime };
     const value = { path, data, acl, ephemeralOwner, ...times, version, created, aversion };
-    out.put(NodeRecord, value, 96 + path.length * 3 + (data?.length ?? 0));
+    this.#out.put(NodeRecord, value, 96 + path.length * 3 + (data?.length ?? 0));
   }
-  out.cut();
-  return out.chunks;
+
+  finish(): Buffer[] {
+    this.#out.cut();
+    return this.#out.chunks;
+  }
+}
+
+/** The state as bytes, in chunks of at most about 1 MB (one record is never divided). */
+export function serializeState(state: TreeState): Buffer[] {
+  const writer = new StateWriter(state);
+  // In order of creation, which puts parents first and keeps the order of children over a load.
+  for (const node of state.nodes.values()) writer.node(node);
+  return writer.finish();
+}
+
+/** So many take some 10 ms, which clients and peers can wait. */
+const NODES_PER_TURN = 5_000;
+
+/**
+ * What `serializeState` would give now, made over several turns of the loop when there are more nodes than
+ * one turn takes. What is applied meanwhile is not in it.
+ */
+export function captureState(
+  state: TreeState,
+  nodesPerTurn = NODES_PER_TURN,
+): Buffer[] | Promise<Buffer[]> {
+  return state.nodes.size <= nodesPerTurn
+    ? serializeState(state)
+    : captureInTurns(state, nodesPerTurn);
+}
+
+async function captureInTurns(state: TreeState, nodesPerTurn: number): Promise<Buffer[]> {
+  const writer = new StateWriter(state);
+  const nodes = [...state.nodes.values()];
+  const before = state.keepBefore();
+  try {
+    for (let at = 0; at < nodes.length; at += nodesPerTurn) {
+      if (at > 0) await setImmediate();
+      for (const node of nodes.slice(at, at + nodesPerTurn)) {
+        writer.node(before.get(node) ?? node);
+      }
+    }
+    return writer.finish();
+  } finally {
+    state.forgetBefore();
+  }
 }
 
 class StateLoader {

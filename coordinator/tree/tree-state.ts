@@ -7,7 +7,7 @@ import { AclTable, describeAcl } from './acls.ts';
 import { type Hashed, hasher, StateDigest } from './digest.ts';
 import { nameOf, parentOf } from './paths.ts';
 import { QuotaIndex } from './quotas.ts';
-import { ZNode } from './znode.ts';
+import { type NodeImage, ZNode } from './znode.ts';
 
 /** A replicated state that contradicts itself: this server must stop, it cannot be trusted. */
 export class StateError extends Error {
@@ -44,6 +44,8 @@ export class TreeState {
   readonly #sessions = new Map<number, HashedSession>();
   readonly #ephemerals = new Map<number, Set<string>>();
   readonly #digest = new StateDigest();
+  /** Nodes changed since a capture began, as they were then. */
+  #before: Map<ZNode, NodeImage> | undefined;
 
   /** The state before the first transaction: the nodes that ZooKeeper itself begins with. */
   static initial(): TreeState {
@@ -108,6 +110,28 @@ export class TreeState {
     return count;
   }
 
+  /**
+   * From now on keeps every node that is to be changed as it is now, until `forgetBefore`. One at a time:
+   * throws StateError.
+   */
+  keepBefore(): ReadonlyMap<ZNode, NodeImage> {
+    if (this.#before !== undefined) {
+      throw new StateError('expected no capture of the state under way, one is');
+    }
+    this.#before = new Map();
+    return this.#before;
+  }
+
+  forgetBefore(): void {
+    this.#before = undefined;
+  }
+
+  /** To be called before any change of a node. */
+  changing(node: ZNode): void {
+    const before = this.#before;
+    if (before !== undefined && !before.has(node)) before.set(node, node.image());
+  }
+
   /** Takes a node's old hash out of the digest and its new one in: call after every change of it. */
   changed(node: ZNode): void {
     this.#digest.subtract(node);
@@ -117,6 +141,7 @@ export class TreeState {
 
   /** Gives a node another access list; call `changed` after it. */
   setAcl(node: ZNode, acl: readonly Acl[]): void {
+    this.changing(node);
     const before = node.acl;
     node.acl = this.acls.take(acl);
     this.acls.release(before);
@@ -124,6 +149,7 @@ export class TreeState {
 
   /** Replaces a node's data; call `changed` after it. */
   setData(node: ZNode, data: Buffer | null): void {
+    this.changing(node);
     this.dataBytes += (data?.length ?? 0) - node.dataLength;
     node.setData(data);
   }

@@ -178,6 +178,36 @@ describe('the tree under random requests', () => {
     );
   });
 
+  it('is captured over many turns as it was when that began', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        script,
+        fc.nat(80),
+        fc.integer({ min: 1, max: 3 }),
+        fc.integer({ min: 1, max: 30 }),
+        async (steps, at, nodesPerTurn, recordsPerTurn) => {
+          const { records } = play(steps, (wait) => wait).leader;
+          const cut = at % (records.length + 1);
+          const tree = new DataTree();
+          for (const record of records.slice(0, cut)) tree.apply(record);
+          const expected = Buffer.concat(tree.serialize());
+          const capturing = tree.capture(nodesPerTurn);
+          expect(capturing).toBeInstanceOf(Promise);
+          for (const [i, record] of records.slice(cut).entries()) {
+            tree.apply(record);
+            if ((i + 1) % recordsPerTurn === 0)
+              await new Promise((resolve) => setImmediate(resolve));
+          }
+          expect(Buffer.concat(await capturing)).toEqual(expected);
+          // The next one may begin, and shows what was applied meanwhile.
+          const after = Buffer.concat(await tree.capture(nodesPerTurn));
+          expect(after).toEqual(Buffer.concat(tree.serialize()));
+        },
+      ),
+      { numRuns: NUM_RUNS },
+    );
+  });
+
   it('goes on under a new leader as if nothing had been', () => {
     fc.assert(
       fc.property(script, script, (steps, more) => {

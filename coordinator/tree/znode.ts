@@ -23,8 +23,24 @@ export interface NodeView {
   readonly dataLength: number;
 }
 
+/** What a snapshot holds of a node. */
+export interface NodeImage {
+  readonly path: string;
+  readonly data: Buffer | null;
+  readonly acl: SharedAcl;
+  readonly ephemeralOwner: number;
+  readonly czxid: number;
+  readonly mzxid: number;
+  readonly pzxid: number;
+  readonly ctime: number;
+  readonly mtime: number;
+  readonly version: number;
+  readonly created: number;
+  readonly aversion: number;
+}
+
 /** A znode. Times in ms since 1970, by the clock of the leader that made the change. */
-export class ZNode implements NodeView, Hashed {
+export class ZNode implements NodeView, NodeImage, Hashed {
   readonly path: string;
   /** Replaced by setACL; `rehash` is then to be called. */
   acl: SharedAcl;
@@ -104,6 +120,24 @@ export class ZNode implements NodeView, Hashed {
   /** Child version as clients see it: creations and deletions together. */
   get cversion(): number {
     return (this.created * 2 - this.numChildren) | 0;
+  }
+
+  /** The node as it is now, whatever becomes of it. */
+  image(): NodeImage {
+    return {
+      path: this.path,
+      data: this.#data,
+      acl: this.acl,
+      ephemeralOwner: this.ephemeralOwner,
+      czxid: this.czxid,
+      mzxid: this.mzxid,
+      pzxid: this.pzxid,
+      ctime: this.ctime,
+      mtime: this.mtime,
+      version: this.version,
+      created: this.created,
+      aversion: this.aversion,
+    };
   }
 
   stat(): Stat {

@@ -24,7 +24,11 @@ export interface DurableLog {
 
 /** Snapshots as consensus uses them (storage/snapshots.ts). */
 export interface DurableSnapshots {
-  save(zxid: Zxid, chunks: readonly Buffer[], digest: string): Promise<void>;
+  save(
+    zxid: Zxid,
+    chunks: readonly Buffer[] | Promise<readonly Buffer[]>,
+    digest: string,
+  ): Promise<void>;
   installSync(zxid: Zxid, chunks: readonly Buffer[], digest: string): void;
   deleteAbove(zxid: Zxid): void;
   /** Keeps the newest ones; returns the zxid of the oldest kept. */

@@ -420,7 +420,7 @@ export class Replica implements Consensus {
     this.#sinceSnapshot = 0;
     const zxid = tree.lastApplied;
     const digest = tree.digest();
-    const saved = snapshots.save(zxid, tree.serialize(), digest).then(async () => {
+    const saved = snapshots.save(zxid, tree.capture(), digest).then(async () => {
       events.emit({ ev: 'snapSaved', zxid, digest });
       log.roll();
       log.purge(await snapshots.purge());
