@@ -13,6 +13,10 @@ export type BrokerEvent =
   | { ev: 'brokerStop'; reason: string }
   /** Its registration stands; `epoch` is the czxid of it, `session` the owner in hexadecimal. */
   | { ev: 'registered'; broker: number; epoch: number; session: string }
+  /** Another session (hexadecimal) still holds its registration; it waits for that to end. */
+  | { ev: 'registrationWaits'; broker: number; owner: string }
+  /** A znode says what nobody here writes there: it counts as absent, all others go on. */
+  | { ev: 'znodeRefused'; path: string; reason: string }
   /** The coordinator closed its session: it is registered no more. */
   | { ev: 'sessionLost'; session: string }
   | { ev: 'controllerElected'; controllerEpoch: number }
@@ -25,6 +29,11 @@ export type BrokerEvent =
       leader: number;
       leaderEpoch: number;
       isr: number[];
+      /**
+       * Who besides the ISR has all that was committed and may be elected (KIP-966): those who left it while
+       * it was smaller than min.insync.replicas. Absent: nobody.
+       */
+      elr?: number[];
       controllerEpoch: number;
       version: number;
       /** An election outside the ISR, where that is allowed. */

@@ -1,0 +1,236 @@
+// Keeps the image of the metadata up to date: lasting watches first, then everything is read, then what the
+// watches say changed is read again. After every new connection and session all of it begins anew, because
+// what happened in between was told to nobody (KAFKA-5502).
+import {
+  type CoordinatorClient,
+  CoordinatorError,
+  ErrorCode,
+  type LastingKind,
+  Op,
+  readData,
+} from '../../coordinator/client/index.ts';
+import type { EventSink, MetadataChange, MetadataImage } from '../contract.ts';
+import { ClusterImage, type ClusterView, EMPTY_IMAGE, nextImage, type Onlooker } from './image.ts';
+import {
+  BROKER_IDS,
+  CONTROLLER,
+  CONTROLLER_EPOCH,
+  DELETIONS,
+  FIXED_NODES,
+  pathOf,
+  type Subject,
+  statePath,
+  subjectOf,
+  TOPIC_SETTINGS,
+  TOPICS,
+} from './paths.ts';
+import type { CoordinatorSession } from './session.ts';
+import { writeControllerEpoch, ZnodeError } from './znodes.ts';
+
+/** Nodes read by one request: 64 of the largest topics still fit into a frame. */
+const READS_MAX = 64;
+
+const WATCHES: readonly (readonly [string, LastingKind])[] = [
+  ['/brokers', 'persistentRecursive'],
+  [TOPIC_SETTINGS, 'persistentRecursive'],
+  [DELETIONS, 'persistentRecursive'],
+  [CONTROLLER, 'persistent'],
+];
+
+/** Told after each change, in order. */
+export type ChangeListener = (change: MetadataChange) => void;
+
+export class ImageKeeper {
+  readonly #session: CoordinatorSession;
+  readonly #events: EventSink;
+  readonly #listeners = new Set<ChangeListener>();
+  #cluster = new ClusterImage();
+  #image = EMPTY_IMAGE;
+  #onlooker: Onlooker;
+  /** Changed since they were read last, by path. */
+  readonly #stale = new Map<string, Subject>();
+  #everythingStale = true;
+  #working = false;
+  #waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  #armed: { client: CoordinatorClient; paths: Set<string> } | undefined;
+
+  constructor(session: CoordinatorSession, events: EventSink, brokerId: number) {
+    this.#session = session;
+    this.#events = events;
+    this.#onlooker = { id: brokerId, epoch: undefined };
+    session.onConnected(() => {
+      this.#everythingStale = true;
+      this.#kick();
+    });
+  }
+
+  get image(): MetadataImage {
+    return this.#image;
+  }
+
+  view(): ClusterView {
+    return this.#cluster.view();
+  }
+
+  /** The registration of the broker itself is another one: what it leads shows differently. */
+  registeredAs(epoch: number | undefined): void {
+    this.#onlooker = { ...this.#onlooker, epoch };
+    this.#publish('all');
+  }
+
+  subscribe(listener: ChangeListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /**
+   * Resolves once the image shows all that was committed before the call; `everything` reads all again.
+   * @throws CoordinatorError when the coordinator cannot be had.
+   */
+  async refresh(everything = false): Promise<void> {
+    if (everything) this.#everythingStale = true;
+    // Events of what came before the sync arrive before its reply.
+    await this.#session.client.sync('/brokers');
+    await new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      this.#kick();
+    });
+  }
+
+  close(): void {
+    const name = 'ConnectionLoss';
+    const error = new CoordinatorError(name, 'the metadata was closed', { sent: false });
+    for (const { reject } of this.#waiting.splice(0)) reject(error);
+  }
+
+  #kick(): void {
+    if (this.#working) return;
+    this.#working = true;
+    void this.#work();
+  }
+
+  async #work(): Promise<void> {
+    while (!this.#session.closed) {
+      const { client } = this.#session;
+      try {
+        if (this.#everythingStale) await this.#readAll(client);
+        else if (this.#stale.size > 0) await this.#readStale(client);
+        else break;
+      } catch (error) {
+        if (!(error instanceof CoordinatorError)) throw error;
+        this.#everythingStale = true;
+        await this.#session.pause();
+      }
+    }
+    this.#working = false;
+    if (this.#session.closed) this.close();
+    else for (const { resolve } of this.#waiting.splice(0)) resolve();
+  }
+
+  async #arm(client: CoordinatorClient): Promise<void> {
+    if (this.#armed?.client !== client) this.#armed = { client, paths: new Set() };
+    const { paths } = this.#armed;
+    const epochNode = { path: CONTROLLER_EPOCH, data: writeControllerEpoch(0).toString() };
+    for (const { path, data } of paths.size > 0 ? [] : [...FIXED_NODES, epochNode]) {
+      await client.create(path, data === null ? null : Buffer.from(data)).catch((error) => {
+        if (!(error instanceof CoordinatorError) || error.name !== 'NodeExists') throw error;
+      });
+    }
+    for (const [path, kind] of WATCHES) {
+      if (paths.has(path)) continue;
+      await client.addWatch(path, kind, ({ path: changed, type }) => {
+        if (client !== this.#session.client || type === 'childrenChanged') return;
+        const subject = subjectOf(changed);
+        if (subject === undefined) return;
+        this.#stale.set(changed, subject);
+        this.#kick();
+      });
+      paths.add(path);
+    }
+  }
+
+  async #readAll(client: CoordinatorClient): Promise<void> {
+    await this.#arm(client);
+    // From here on: a change that comes later is read again later.
+    this.#everythingStale = false;
+    this.#stale.clear();
+    // A new session may have come to a server that is behind what this broker has seen.
+    await client.sync('/brokers');
+    const subjects: Subject[] = [{ kind: 'controller' }];
+    for (const parent of [BROKER_IDS, DELETIONS, TOPIC_SETTINGS, TOPICS]) {
+      const { children } = await client.getChildren(parent);
+      for (const child of children.sort()) {
+        const subject = subjectOf(`${parent}/${child}`);
+        if (subject !== undefined) subjects.push(subject);
+        else this.#refused(`${parent}/${child}`, 'a name that nothing here has');
+      }
+    }
+    const cluster = new ClusterImage();
+    await this.#read(client, cluster, subjects);
+    const states = [...cluster.topicNames()].flatMap((name) =>
+      (cluster.topic(name)?.states ?? []).map((_, partition) => statePath(name, partition)),
+    );
+    await this.#read(
+      client,
+      cluster,
+      states.map((path) => subjectOf(path) as Subject),
+    );
+    if (client !== this.#session.client) return;
+    this.#cluster = cluster;
+    this.#publish('all');
+  }
+
+  async #readStale(client: CoordinatorClient): Promise<void> {
+    const taken = [...this.#stale.values()].slice(0, READS_MAX);
+    for (const subject of taken) this.#stale.delete(pathOf(subject));
+    await this.#read(client, this.#cluster, taken);
+    const topics = taken.flatMap((subject) => ('topic' in subject ? [subject.topic] : []));
+    this.#publish(new Set(topics));
+  }
+
+  async #read(
+    client: CoordinatorClient,
+    cluster: ClusterImage,
+    subjects: readonly Subject[],
+  ): Promise<void> {
+    for (let from = 0; from < subjects.length; from += READS_MAX) {
+      const batch = subjects.slice(from, from + READS_MAX);
+      const { results } = await client.multiRead(batch.map((each) => readData(pathOf(each))));
+      // What another session read is older than what this one may have seen.
+      if (client !== this.#session.client) return;
+      for (const [at, subject] of batch.entries()) this.#learn(cluster, subject, results[at]);
+    }
+  }
+
+  #learn(
+    cluster: ClusterImage,
+    subject: Subject,
+    result: Awaited<ReturnType<CoordinatorClient['multiRead']>>['results'][number] | undefined,
+  ): void {
+    try {
+      if (result?.type === Op.getData) {
+        const { czxid, version } = result.stat;
+        cluster.learn(subject, { data: result.data, czxid, version });
+      } else {
+        if (result?.type !== Op.error || result.err !== ErrorCode.NoNode) {
+          this.#refused(pathOf(subject), `it cannot be read: ${JSON.stringify(result)}`);
+        }
+        cluster.learn(subject, undefined);
+      }
+    } catch (error) {
+      if (!(error instanceof ZnodeError)) throw error;
+      this.#refused(pathOf(subject), error.message);
+    }
+  }
+
+  #refused(path: string, reason: string): void {
+    this.#events.emit({ ev: 'znodeRefused', path, reason });
+  }
+
+  #publish(touched: ReadonlySet<string> | 'all'): void {
+    const next = nextImage(this.#image, this.#cluster, touched, this.#onlooker);
+    if (next === undefined) return;
+    this.#image = next.image;
+    for (const listener of [...this.#listeners]) listener(next.change);
+  }
+}

@@ -1,0 +1,73 @@
+// The settings that a topic may have of its own, each checked before it is stored. What the log knows is the
+// log's table; what is here concerns replication, or says that only one value is served.
+import { MetadataError } from '../contract.ts';
+import { LOG_SETTINGS, logConfig } from '../log/config.ts';
+
+type Settings = Readonly<Record<string, string>>;
+
+const oneOf =
+  (...allowed: string[]) =>
+  (value: string) =>
+    allowed.includes(value) ? undefined : `expected ${allowed.join(' or ')}`;
+
+const REPLICAS_MAX = 32_767;
+
+/** Says what is wrong with a value, or undefined. */
+const OTHERS: Readonly<Record<string, (value: string) => string | undefined>> = {
+  'min.insync.replicas': (value) =>
+    /^[0-9]{1,5}$/.test(value) && Number(value) >= 1 && Number(value) <= REPLICAS_MAX
+      ? undefined
+      : `expected a whole number from 1 to ${REPLICAS_MAX}`,
+  'unclean.leader.election.enable': oneOf('true', 'false'),
+  'cleanup.policy': oneOf('delete'),
+  'compression.type': oneOf('producer'),
+  'message.timestamp.type': oneOf('CreateTime'),
+};
+
+/** @throws MetadataError INVALID_CONFIG for a name that is not known or a value that is not allowed. */
+export function checkTopicSettings(settings: Settings): void {
+  for (const [name, value] of Object.entries(settings)) {
+    if (Object.hasOwn(LOG_SETTINGS, name)) {
+      try {
+        logConfig({ [name]: value });
+      } catch (error) {
+        throw new MetadataError('INVALID_CONFIG', (error as Error).message);
+      }
+      continue;
+    }
+    if (!Object.hasOwn(OTHERS, name)) {
+      const known = [...Object.keys(LOG_SETTINGS), ...Object.keys(OTHERS)].join(', ');
+      throw new MetadataError('INVALID_CONFIG', `unknown setting '${name}': known are ${known}`);
+    }
+    const fault = OTHERS[name]?.(value);
+    if (fault === undefined) continue;
+    throw new MetadataError('INVALID_CONFIG', `${name} is '${value}', ${fault}`);
+  }
+}
+
+/** The part of a topic's settings that concerns its logs. */
+export function logSettingsOf(settings: Settings): Record<string, string> {
+  const named = Object.entries(settings).filter(([name]) => Object.hasOwn(LOG_SETTINGS, name));
+  return Object.fromEntries(named);
+}
+
+/** The broker's own values of what a topic may set otherwise. */
+export interface ReplicationDefaults {
+  /** `min.insync.replicas`. */
+  readonly minInsyncReplicas: number;
+  /** `unclean.leader.election.enable`. */
+  readonly uncleanElection: boolean;
+}
+
+/** What holds for a topic. */
+export function replicationOf(
+  settings: Settings,
+  defaults: ReplicationDefaults,
+): ReplicationDefaults {
+  const min = settings['min.insync.replicas'];
+  const unclean = settings['unclean.leader.election.enable'];
+  return {
+    minInsyncReplicas: min === undefined ? defaults.minInsyncReplicas : Number(min),
+    uncleanElection: unclean === undefined ? defaults.uncleanElection : unclean === 'true',
+  };
+}
