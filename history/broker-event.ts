@@ -21,6 +21,8 @@ export type BrokerEvent =
   | { ev: 'sessionLost'; session: string }
   | { ev: 'controllerElected'; controllerEpoch: number }
   | { ev: 'controllerResigned'; controllerEpoch: number; reason: string }
+  /** Something it does as controller, or to become it, failed; it tries again. */
+  | { ev: 'controllerFailed'; reason: string }
   /** A partition's state was stored by this broker, as controller or as leader (`by`). */
   | {
       ev: 'stateStored';
@@ -105,9 +107,12 @@ const KINDS: Readonly<Record<BrokerEvent['ev'], true>> = {
   brokerStart: true,
   brokerStop: true,
   registered: true,
+  registrationWaits: true,
+  znodeRefused: true,
   sessionLost: true,
   controllerElected: true,
   controllerResigned: true,
+  controllerFailed: true,
   stateStored: true,
   becameLeader: true,
   becameFollower: true,

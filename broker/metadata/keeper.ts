@@ -10,7 +10,14 @@ import {
   readData,
 } from '../../coordinator/client/index.ts';
 import type { EventSink, MetadataChange, MetadataImage } from '../contract.ts';
-import { ClusterImage, type ClusterView, EMPTY_IMAGE, nextImage, type Onlooker } from './image.ts';
+import {
+  ClusterImage,
+  type ClusterView,
+  EMPTY_IMAGE,
+  nextImage,
+  type Onlooker,
+  type TopicView,
+} from './image.ts';
 import {
   BROKER_IDS,
   CONTROLLER,
@@ -70,6 +77,11 @@ export class ImageKeeper {
 
   view(): ClusterView {
     return this.#cluster.view();
+  }
+
+  /** A topic as the znodes say it. */
+  topic(name: string): TopicView | undefined {
+    return this.#cluster.topic(name);
   }
 
   /** The registration of the broker itself is another one: what it leads shows differently. */

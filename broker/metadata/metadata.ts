@@ -17,6 +17,7 @@ import { ImageKeeper } from './keeper.ts';
 import { Registration } from './registration.ts';
 import { CoordinatorSession, type SessionOptions } from './session.ts';
 import { PartitionStates } from './states.ts';
+import { StoredStates } from './stored-states.ts';
 import type { ReplicationDefaults } from './topic-settings.ts';
 
 export interface MetadataOptions extends SessionOptions {
@@ -45,6 +46,7 @@ export class ClusterMetadata implements Metadata {
   readonly session: CoordinatorSession;
   readonly registration: Registration;
   readonly keeper: ImageKeeper;
+  readonly stored: StoredStates;
   readonly brokerId: number;
   readonly events: EventSink;
   readonly defaults: ReplicationDefaults;
@@ -77,7 +79,8 @@ export class ClusterMetadata implements Metadata {
       random: options.random ?? Math.random,
       partitionsMax: options.partitionsMax ?? PARTITIONS_MAX,
     });
-    this.#states = new PartitionStates({ keeper: this.keeper, events, defaults });
+    this.stored = new StoredStates(events, this.keeper);
+    this.#states = new PartitionStates({ keeper: this.keeper, stored: this.stored, defaults });
   }
 
   get image(): MetadataImage {

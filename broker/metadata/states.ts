@@ -7,7 +7,6 @@ import {
   Op,
 } from '../../coordinator/client/index.ts';
 import {
-  type EventSink,
   MetadataError,
   type PartitionState,
   partitionKey,
@@ -15,6 +14,7 @@ import {
 } from '../contract.ts';
 import type { ImageKeeper } from './keeper.ts';
 import { statePath, topicIdPath } from './paths.ts';
+import type { StoredStates } from './stored-states.ts';
 import { type ReplicationDefaults, replicationOf } from './topic-settings.ts';
 import { readState, type StateToStore, type StoredState, writeState } from './znodes.ts';
 
@@ -44,23 +44,11 @@ export function eligibleBeside(
   return [...new Set([...before.isr, ...before.eligible])].filter((id) => !isr.includes(id));
 }
 
-/** A state as an event says that it was stored. */
-export function storedEvent(
-  of: TopicPartition,
-  state: StoredState,
-  by: 'controller' | 'leader',
-): { ev: string } & Record<string, unknown> {
-  const { leader, leaderEpoch, isr, eligible, controllerEpoch, version } = state;
-  const told = { ev: 'stateStored', tp: partitionKey(of), by, leader, leaderEpoch, isr };
-  const elr = eligible.length > 0 ? { elr: eligible } : {};
-  return { ...told, ...elr, controllerEpoch, version };
-}
-
 const isStored = (state: PartitionState): state is StoredState => 'brokerEpochs' in state;
 
 export interface StatesOptions {
   readonly keeper: ImageKeeper;
-  readonly events: EventSink;
+  readonly stored: StoredStates;
   readonly defaults: ReplicationDefaults;
 }
 
@@ -81,7 +69,7 @@ export class PartitionStates {
     if (!isr.includes(expected.leader) || new Set(isr).size < isr.length) {
       throw new Error(`expected an ISR with its leader ${expected.leader}, got ${isr.join(', ')}`);
     }
-    const { keeper, events, defaults } = this.#options;
+    const { keeper, stored, defaults } = this.#options;
     const { image } = keeper;
     // Before anything is awaited: what the leader judged by must be what is written.
     const epochs = new Map([...image.brokers].map(([id, { epoch }]) => [id, epoch]));
@@ -100,31 +88,33 @@ export class PartitionStates {
       brokerEpochs[id] = known;
     }
     const next: StateToStore = { ...before, isr: [...isr], eligible, brokerEpochs };
-    const version = await this.#store(client, of, next, before.version);
-    if (version === undefined) return undefined;
-    const stored = { ...next, version };
-    events.emit(storedEvent(of, stored, 'leader'));
-    events.flush();
-    return stored;
+    const after = { ...next, version: before.version + 1 };
+    try {
+      if (!(await this.#store(client, of, next, before.version))) return undefined;
+    } catch (error) {
+      stored.unknown(of, after, 'leader');
+      throw error;
+    }
+    stored.told(of, after, 'leader');
+    stored.flush();
+    return after;
   }
 
-  /** The new version; undefined when somebody was there before, or the topic is gone. */
+  /** False when somebody was there before, or the topic is gone. */
   async #store(
     client: CoordinatorClient,
     of: TopicPartition,
     state: StateToStore,
     version: number,
-  ): Promise<number | undefined> {
-    const ops = [topicStands(state.topicId), replaceState(of, state, version)];
+  ): Promise<boolean> {
     try {
-      const stored = (await client.multi(ops)).results[1];
-      if (stored?.type === Op.setData) return stored.stat.version;
+      await client.multi([topicStands(state.topicId), replaceState(of, state, version)]);
+      return true;
     } catch (error) {
       if (!(error instanceof CoordinatorError)) throw error;
-      if (error.name === 'BadVersion' || error.name === 'NoNode') return undefined;
+      if (error.name === 'BadVersion' || error.name === 'NoNode') return false;
       throw error;
     }
-    throw new Error('expected the Stat of the state that was stored, got none');
   }
 
   /** See Metadata.readState; undefined also when it is another topic's of the same name. */
@@ -134,6 +124,7 @@ export class PartitionStates {
     try {
       const { data, stat } = await client.getData(path);
       const state = readState(data, stat.version);
+      this.#options.stored.saw(of, state);
       const topic = this.#options.keeper.image.topics.get(of.topic);
       return topic === undefined || topic.id === state.topicId ? state : undefined;
     } catch (error) {
