@@ -103,7 +103,7 @@ export class Replica {
       const producer =
         header.producerId < 0
           ? {}
-          : { pid: header.producerId, pepoch: header.producerEpoch, seq: header.baseSequence };
+          : { pid: header.producerId, pepoch: header.producerEpoch, pseq: header.baseSequence };
       this.emit('logAppend', {
         epoch: header.leaderEpoch,
         from: header.baseOffset,
