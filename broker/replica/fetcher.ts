@@ -7,7 +7,7 @@ import type { Follower, LeaderAnswer } from './follower.ts';
 
 /** Topics by id, and the follower's broker epoch: an earlier life of it is told apart (KIP-903). */
 const FETCH_VERSION = 15;
-const LIST_OFFSETS_VERSION = 7;
+const LIST_OFFSETS_VERSION = 6;
 const EARLIEST = -2;
 
 type FetchResponse = ResponseBody<'Fetch'>;

@@ -30,6 +30,7 @@ export interface BrokerConfig {
   readonly requestTimeoutMs: number;
   readonly frameBytesMax: number;
   readonly controlledShutdown: { retriesMax: number; backoffMs: number } | undefined;
+  readonly rebalancing: { readonly autoRebalance: boolean; readonly rebalanceIntervalMs: number };
   /** Settings of logs where a topic has none, by the topic's names. */
   readonly log: Readonly<Record<string, string>>;
   /** Settings of replication, by Kafka's names. */
@@ -46,6 +47,7 @@ const USAGE =
   '[--event-base NS] [--incarnation N] [--node NAME]';
 const LEVELS = ['off', 'state', 'all'] as const;
 const PORT_MAX = 65_535;
+const SECOND_MS = 1_000;
 const ID_MAX = 2 ** 31 - 1;
 /** Produce requests of one connection under way at once; idempotent clients have five. */
 const OVERLAP_MAX = 16;
@@ -310,6 +312,10 @@ export function loadConfig(argv: readonly string[]): BrokerConfig {
           backoffMs: properties.number('controlled.shutdown.retry.backoff.ms'),
         }
       : undefined,
+    rebalancing: {
+      autoRebalance: properties.flag('auto.leader.rebalance.enable'),
+      rebalanceIntervalMs: properties.number('leader.imbalance.check.interval.seconds') * SECOND_MS,
+    },
     log: Object.fromEntries(LOG_NAMES.map(([name, topic]) => [topic, properties.text(name)])),
     replication: Object.fromEntries(REPLICATION_NAMES.map((name) => [name, properties.text(name)])),
     settings: new Map(

@@ -52,7 +52,7 @@ export const SETTINGS = {
   'unclean.leader.election.enable': flag(false),
   'auto.create.topics.enable': flag(true),
   'auto.leader.rebalance.enable': flag(true),
-  'leader.imbalance.check.interval.seconds': number(300, 1),
+  'leader.imbalance.check.interval.seconds': number(300, 1, 86_400),
   'controlled.shutdown.enable': flag(true),
   'controlled.shutdown.max.retries': number(3, 0, 100),
   'controlled.shutdown.retry.backoff.ms': number(5_000, 1),
