@@ -1,0 +1,159 @@
+// A coordinator and brokers as processes on loopback, for tests with clients that nobody here wrote. Each is its
+// real program with a real configuration and disk; a test may kill one and start it again.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Ports that were free a moment ago. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'));
+  await Promise.all(servers.map((server) => once(server, 'listening')));
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map((server) => once(server.close(), 'close')));
+  return ports;
+}
+
+export class BrokerProcesses {
+  readonly dir = mkdtempSync(path.join(tmpdir(), 'chaos-brokers-'));
+  readonly #settings: Readonly<Record<string, string>>;
+  readonly #processes = new Map<string, ChildProcess>();
+  readonly #ports = new Map<number, { internal: number; external: number }>();
+  readonly #outputs = new Map<string, string>();
+  readonly #incarnations = new Map<string, number>();
+  #coordinatorPort = 0;
+
+  constructor(settings: Readonly<Record<string, string>> = {}) {
+    this.#settings = settings;
+  }
+
+  /** Starts a coordinator of one and `count` brokers, and waits until all of them serve. */
+  async start(count = 3): Promise<this> {
+    const [coordinator, ...ports] = await freePorts(1 + 2 * count);
+    this.#coordinatorPort = coordinator as number;
+    for (let id = 1; id <= count; id++) {
+      const internal = ports[2 * id - 2] as number;
+      this.#ports.set(id, { internal, external: ports[2 * id - 1] as number });
+    }
+    const config = this.#write('coordinator', [
+      'tickTime=500',
+      `dataDir=${path.join(this.dir, 'coordinator-data')}`,
+      `clientPort=${coordinator}`,
+      'clientPortAddress=127.0.0.1',
+    ]);
+    await this.#run('coordinator', ['coordinator/server/main.ts', '--config', config], /listens/);
+    await Promise.all([...this.#ports.keys()].map((id) => this.startBroker(id)));
+    return this;
+  }
+
+  /** `host:port` of every broker, for clients. */
+  get addresses(): string[] {
+    return [...this.#ports.values()].map(({ external }) => `127.0.0.1:${external}`);
+  }
+
+  /** Starts a broker and waits until it serves. */
+  async startBroker(id: number): Promise<void> {
+    const { internal, external } = this.#ports.get(id) as { internal: number; external: number };
+    const listeners = `INTERNAL://127.0.0.1:${internal},EXTERNAL://127.0.0.1:${external}`;
+    const settings = {
+      'broker.id': String(id),
+      listeners,
+      'inter.broker.listener.name': 'INTERNAL',
+      'zookeeper.connect': `127.0.0.1:${this.#coordinatorPort}`,
+      'zookeeper.session.timeout.ms': '2000',
+      'log.dirs': path.join(this.dir, `broker-${id}-data`),
+      'offsets.topic.num.partitions': '4',
+      'group.initial.rebalance.delay.ms': '100',
+      'replica.lag.time.max.ms': '2000',
+      ...this.#settings,
+    };
+    const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
+    const name = `broker-${id}`;
+    const config = this.#write(name, lines);
+    const incarnation = (this.#incarnations.get(name) ?? 0) + 1;
+    this.#incarnations.set(name, incarnation);
+    const events = ['--events', this.#eventFile(id), '--event-level', 'all'];
+    await this.#run(
+      name,
+      [
+        'broker/server/main.ts',
+        '--config',
+        config,
+        ...events,
+        '--incarnation',
+        String(incarnation),
+      ],
+      /listens on/,
+    );
+  }
+
+  #eventFile(id: number): string {
+    return path.join(this.dir, `broker-${id}-events.jsonl`);
+  }
+
+  /** What a broker said of its doing, in all its lives. */
+  eventsOf(id: number): ({ ev: string } & Record<string, unknown>)[] {
+    const lines = readFileSync(this.#eventFile(id), 'utf8').split('\n');
+    return lines.filter((line) => line !== '').map((line) => JSON.parse(line));
+  }
+
+  #write(name: string, lines: readonly string[]): string {
+    const file = path.join(this.dir, `${name}.properties`);
+    mkdirSync(this.dir, { recursive: true });
+    writeFileSync(file, lines.join('\n'));
+    return file;
+  }
+
+  #run(name: string, args: readonly string[], ready: RegExp): Promise<void> {
+    const child = spawn(process.execPath, args, {
+      cwd: ROOT,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#processes.set(name, child);
+    let said = '';
+    return new Promise((resolve, reject) => {
+      const hear = (chunk: Buffer): void => {
+        said += chunk.toString();
+        this.#outputs.set(name, said);
+        if (ready.test(said)) resolve();
+      };
+      child.stdout?.on('data', hear);
+      child.stderr?.on('data', hear);
+      child.once('exit', (code) => {
+        reject(new Error(`${name} ended with ${code} before it was ready: ${said}`));
+      });
+    });
+  }
+
+  /** What a process wrote to its output. */
+  outputOf(id: number): string {
+    return this.#outputs.get(`broker-${id}`) ?? '';
+  }
+
+  /** Ends a broker and waits until it is gone; resolves with its exit code, null after a signal. */
+  async end(id: number, signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> {
+    return this.#end(`broker-${id}`, signal);
+  }
+
+  async #end(name: string, signal: 'SIGKILL' | 'SIGTERM'): Promise<number | null> {
+    const child = this.#processes.get(name);
+    this.#processes.delete(name);
+    if (child === undefined) return null;
+    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+    child.kill(signal);
+    const [code] = (await once(child, 'exit')) as [number | null];
+    return code;
+  }
+
+  /** Ends everything and removes its files. */
+  async stop(): Promise<void> {
+    const names = [...this.#processes.keys()];
+    await Promise.all(names.map((name) => this.#end(name, 'SIGKILL')));
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
