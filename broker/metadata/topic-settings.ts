@@ -24,12 +24,19 @@ const OTHERS: Readonly<Record<string, (value: string) => string | undefined>> = 
   'message.timestamp.type': oneOf('CreateTime'),
 };
 
+/** Settings of the log that have another name in a topic than in a broker. */
+const TOPIC_NAMES: Readonly<Record<string, string>> = {
+  'flush.messages': 'log.flush.interval.messages',
+  'flush.ms': 'log.flush.interval.ms',
+};
+
 /** @throws MetadataError INVALID_CONFIG for a name that is not known or a value that is not allowed. */
 export function checkTopicSettings(settings: Settings): void {
   for (const [name, value] of Object.entries(settings)) {
-    if (Object.hasOwn(LOG_SETTINGS, name)) {
+    const ofTheLog = Object.hasOwn(TOPIC_NAMES, name) ? (TOPIC_NAMES[name] as string) : name;
+    if (Object.hasOwn(LOG_SETTINGS, ofTheLog)) {
       try {
-        logConfig({ [name]: value });
+        logConfig({ [ofTheLog]: value });
       } catch (error) {
         throw new MetadataError('INVALID_CONFIG', (error as Error).message);
       }
@@ -43,12 +50,6 @@ export function checkTopicSettings(settings: Settings): void {
     if (fault === undefined) continue;
     throw new MetadataError('INVALID_CONFIG', `${name} is '${value}', ${fault}`);
   }
-}
-
-/** The part of a topic's settings that concerns its logs. */
-export function logSettingsOf(settings: Settings): Record<string, string> {
-  const named = Object.entries(settings).filter(([name]) => Object.hasOwn(LOG_SETTINGS, name));
-  return Object.fromEntries(named);
 }
 
 /** The broker's own values of what a topic may set otherwise. */

@@ -203,7 +203,8 @@ describe('administration', () => {
       const made = one.createTopic({ name: 't', placement, settings: {} });
       expect(await errorOf(made)).toBe('INVALID_REPLICA_ASSIGNMENT');
     }
-    await one.createTopic(topic('only.checked', 1, 1), true);
+    expect(await create('t', 1, 1, { 'flush.messages': '0' })).toBe('INVALID_CONFIG');
+    await one.createTopic(topic('only.checked', 1, 1, { 'flush.messages': '1' }), true);
     await one.createTopic(topic('a.b', 1, 1));
     expect(await create('a.b')).toBe('TOPIC_ALREADY_EXISTS');
     expect(await create('a_b')).toBe('INVALID_TOPIC_EXCEPTION');
