@@ -47,6 +47,8 @@ export interface PartitionState {
   readonly leaderEpoch: number;
   /** In-sync replicas. Contains the leader, if there is one; is never empty. */
   readonly isr: readonly number[];
+  /** Left the ISR but has everything that was ever committed: may be elected as well (KIP-966). */
+  readonly eligible?: readonly number[];
   /** Epoch of the controller that chose the leader. */
   readonly controllerEpoch: number;
   /** The znode's version, for compare-and-set. */

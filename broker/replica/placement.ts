@@ -238,20 +238,20 @@ export class Placement {
     if (topic === undefined) return state === undefined;
     if (topicId !== undefined && topic.id !== topicId) return true;
     if (topic.deleting) return false;
-    return this.#wanted(of) === undefined && !(state?.isr.includes(brokerId) ?? false);
+    return this.#wanted(of) === undefined && !mayBeElected(state, brokerId);
   }
 
   /**
-   * A damaged log is moved out of the way, and everything fetched again, once this broker is not in the ISR:
-   * before, it could be elected with nothing, and the last copy would be given up.
+   * A damaged log is moved out of the way, and everything fetched again, once this broker may not be
+   * elected: before, it could be elected with nothing, and the last copy would be given up.
    */
   async #setAside(of: TopicPartition): Promise<void> {
     const { context, opened } = this.#options;
     const state = await this.#readState(of);
     if (state === 'unknown' || this.#closed) return;
     const wanted = this.#wanted(of) !== undefined;
-    const mayBeElected = state === undefined || state.isr.includes(context.brokerId);
-    if (wanted && mayBeElected) return;
+    // Without a state it is not known who has the records.
+    if (wanted && (state === undefined || mayBeElected(state, context.brokerId))) return;
     await opened.directory.setAside(of);
     this.#damaged.delete(partitionKey(of));
     this.#again.add(partitionKey(of));
@@ -272,4 +272,9 @@ export class Placement {
     this.#partitions.clear();
     await Promise.all(this.#removing.values());
   }
+}
+
+/** Whether a controller may take that broker for one that has everything. */
+function mayBeElected(state: PartitionState | undefined, id: number): boolean {
+  return state !== undefined && (state.isr.includes(id) || (state.eligible ?? []).includes(id));
 }

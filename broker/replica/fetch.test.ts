@@ -1,0 +1,155 @@
+// Fetches of consumers and of followers against one leader: how far each may read, how long it waits, how much
+// it gets, and that only fetches which prove something count.
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import type { FetchAsk, Fetched, FetchOptions } from '../contract.ts';
+import { describeBatch, split } from '../log/testing.ts';
+import { TestCluster } from './testing.ts';
+
+const OF = { topic: 't', partition: 0 };
+const OTHER = { topic: 't', partition: 1 };
+
+let cluster: TestCluster;
+
+/** The first broker leads both partitions; the second one, the test itself, never fetches by itself. */
+beforeEach(async () => {
+  cluster = new TestCluster(1);
+  cluster.broker(1).start();
+  cluster.store.register(2);
+  cluster.store.createTopic('t', [
+    [1, 2],
+    [1, 2],
+  ]);
+  await vi.waitFor(() => expect(cluster.broker(1).replicas.leaderEpochOf(OTHER)).toBe(0));
+});
+
+afterEach(() => cluster.end());
+
+function fetch(
+  asks: readonly Partial<FetchAsk>[],
+  options: Partial<FetchOptions> = {},
+): Promise<Fetched[]> {
+  const replicaEpoch = options.replicaId === 2 ? 102 : -1;
+  const rest = { replicaId: -1, maxBytes: 1 << 20, minBytes: 0, maxWaitMs: 0, replicaEpoch };
+  return cluster.broker(1).replicas.fetch(
+    asks.map((ask) => ({
+      ...OF,
+      offset: 0,
+      maxBytes: 1 << 20,
+      currentLeaderEpoch: 0,
+      lastFetchedEpoch: -1,
+      ...ask,
+    })),
+    { ...rest, ...options },
+  );
+}
+
+async function only(ask: Partial<FetchAsk>, options?: Partial<FetchOptions>): Promise<Fetched> {
+  const [fetched] = await fetch([ask], options);
+  return fetched as Fetched;
+}
+
+function batches({ records }: Fetched): string[] {
+  return split(Buffer.concat(records)).map(describeBatch);
+}
+
+/** Appends on the leader alone: nothing counts before the follower has it. */
+async function append(of: typeof OF, ...values: string[]): Promise<void> {
+  expect((await cluster.broker(1).produce(of, { values }, 1)).error).toBeUndefined();
+}
+
+const FOLLOWER = { replicaId: 2 };
+
+describe('a fetch', () => {
+  it('of a follower reads to the end, of a consumer to the high watermark', async () => {
+    await append(OF, 'a', 'b');
+    expect(batches(await only({}, FOLLOWER))).toEqual(['0-1@0']);
+    expect(await only({})).toMatchObject({ highWatermark: 0, records: [] });
+    await only({ offset: 2, lastFetchedEpoch: 0 }, FOLLOWER);
+    expect(await only({})).toMatchObject({ highWatermark: 2 });
+    expect(batches(await only({}))).toEqual(['0-1@0']);
+  });
+
+  it.each([
+    ['an earlier life of the broker', {}, { replicaEpoch: 99 }],
+    ['another leader epoch', { currentLeaderEpoch: -1 }, {}],
+    ['a log that is not the leader’s', { lastFetchedEpoch: 0, offset: 3 }, {}],
+    ['an offset beyond the end', { offset: 3 }, {}],
+    ['a broker without a replica', {}, { replicaId: 3 }],
+  ])('of %s does not count', async (_, ask, options) => {
+    await append(OF, 'a', 'b');
+    await only({ offset: 2, ...ask }, { ...FOLLOWER, ...options });
+    expect(cluster.of('fetchIn')).toEqual([]);
+    expect(await only({})).toMatchObject({ highWatermark: 0 });
+  });
+
+  it('is told where the logs part, and of epochs and offsets that are not here', async () => {
+    await append(OF, 'a', 'b');
+    expect(await only({ offset: 5, lastFetchedEpoch: 0 }, FOLLOWER)).toMatchObject({
+      error: undefined,
+      records: [],
+      diverging: { epoch: 0, endOffset: 2 },
+    });
+    expect((await only({ lastFetchedEpoch: 1 }, FOLLOWER)).error).toBe('OFFSET_OUT_OF_RANGE');
+    expect((await only({ offset: 3 })).error).toBe('OFFSET_OUT_OF_RANGE');
+    expect((await only({ currentLeaderEpoch: 1 })).error).toBe('UNKNOWN_LEADER_EPOCH');
+    cluster.store.elect(OF, 1);
+    expect((await only({ currentLeaderEpoch: 0 })).error).toBe('FENCED_LEADER_EPOCH');
+    expect((await only({ topic: 'u' })).error).toBe('UNKNOWN_TOPIC_OR_PARTITION');
+  });
+
+  it('waits for records that count, and is answered at once when the leader changes', async () => {
+    const waits = { minBytes: 1, maxWaitMs: 60_000 };
+    const consumer = only({}, waits);
+    const follower = only({}, { ...FOLLOWER, ...waits });
+    await append(OF, 'a');
+    expect(batches(await follower)).toEqual(['0-0@0']);
+    const next = only({ offset: 1, lastFetchedEpoch: 0 }, { ...FOLLOWER, ...waits });
+    expect(batches(await consumer)).toEqual(['0-0@0']);
+    cluster.store.elect(OF, 2);
+    expect((await next).error).toMatch(/NOT_LEADER_OR_FOLLOWER|FENCED_LEADER_EPOCH/);
+  });
+
+  it('ends with nothing when its time is over, or the broker stops', async () => {
+    expect((await only({}, { minBytes: 1, maxWaitMs: 5 })).records).toEqual([]);
+    const held = only({}, { minBytes: 1, maxWaitMs: 60_000 });
+    await cluster.broker(1).stop();
+    expect((await held).records).toEqual([]);
+  });
+
+  it('waits until there is as much as it wants', async () => {
+    const held = only({}, { ...FOLLOWER, minBytes: 150, maxWaitMs: 60_000 });
+    await append(OF, 'a');
+    await append(OF, 'b');
+    await append(OF, 'c');
+    expect(batches(await held).length).toBeGreaterThanOrEqual(2);
+  });
+
+  it('gets one batch whatever its size, and no more than it asked for', async () => {
+    await append(OF, 'x'.repeat(500));
+    await append(OF, 'b');
+    await append(OTHER, 'y'.repeat(500));
+    const small = await fetch([{ maxBytes: 10 }, OTHER], { ...FOLLOWER, maxBytes: 600 });
+    expect(small.map(batches)).toEqual([['0-0@0'], []]);
+    const all = await fetch([{}, OTHER], FOLLOWER);
+    expect(all.map(batches)).toEqual([['0-0@0', '1-1@0'], ['0-0@0']]);
+  });
+});
+
+describe('an offset', () => {
+  it('is found by time below the high watermark, at the start and at the end', async () => {
+    const { replicas } = cluster.broker(1);
+    const at = (timestamp: number, replicaId = -1) =>
+      replicas.offsetAt({ ...OF, timestamp, currentLeaderEpoch: 0 }, replicaId);
+    const time = 1_700_000_000_000;
+    await append(OF, 'a', 'b');
+    expect(await at(-1)).toMatchObject({ offset: 0 });
+    expect(await at(-1, 2)).toMatchObject({ offset: 2 });
+    expect(await at(time)).toMatchObject({ offset: -1, timestamp: -1 });
+    await only({ offset: 2, lastFetchedEpoch: 0 }, FOLLOWER);
+    expect(await at(-1)).toMatchObject({ offset: 2, leaderEpoch: 0 });
+    expect(await at(time)).toMatchObject({ offset: 0, timestamp: time });
+    expect(await at(time + 1)).toMatchObject({ offset: -1 });
+    expect(await at(-2)).toMatchObject({ offset: 0 });
+    expect(await at(-7)).toMatchObject({ error: 'INVALID_REQUEST' });
+  });
+});
