@@ -153,3 +153,44 @@ describe('an offset', () => {
     expect(await at(-7)).toMatchObject({ error: 'INVALID_REQUEST' });
   });
 });
+
+describe('a replica that wants into the ISR', () => {
+  const THIRD = { replicaId: 3, replicaEpoch: 104 };
+
+  /** Broker 1 leads epoch 1 from offset 2 on, with 3 in the ISR and nothing known of what is committed. */
+  async function beginEpoch(): Promise<void> {
+    cluster.store.register(3);
+    cluster.store.setReplicas(OF, [1, 2, 3]);
+    await append(OF, 'a', 'b');
+    cluster.store.elect(OF, 1, [1, 3]);
+    await vi.waitFor(() => {
+      expect(cluster.of('becameLeader').at(-1)).toMatchObject({ leaderEpoch: 1, leo: 2, hw: 0 });
+    });
+  }
+
+  const isr = (): readonly number[] | undefined => cluster.store.stateOf(OF)?.isr;
+
+  it('needs all that the leader began with, whatever the high watermark says (K06)', async () => {
+    await beginEpoch();
+    await only({ offset: 0, currentLeaderEpoch: 1 }, FOLLOWER);
+    await new Promise(setImmediate);
+    expect(isr()).toEqual([1, 3]);
+    await only({ offset: 2, currentLeaderEpoch: 1, lastFetchedEpoch: 0 }, FOLLOWER);
+    await vi.waitFor(() => expect(isr()).toEqual([1, 3, 2]));
+  });
+
+  it('counts from the moment that it may have got there', async () => {
+    await beginEpoch();
+    const { metadata } = cluster.broker(1);
+    metadata.fate = 'kept waiting';
+    await only({ offset: 2, currentLeaderEpoch: 1, lastFetchedEpoch: 0 }, FOLLOWER);
+    await append(OF, 'c');
+    await only({ offset: 3, currentLeaderEpoch: 1, lastFetchedEpoch: 1 }, THIRD);
+    expect(await only({ currentLeaderEpoch: 1 })).toMatchObject({ highWatermark: 2 });
+    metadata.answerWrites();
+    await vi.waitFor(() => expect(isr()).toEqual([1, 3, 2]));
+    expect(await only({ currentLeaderEpoch: 1 })).toMatchObject({ highWatermark: 2 });
+    await only({ offset: 3, currentLeaderEpoch: 1, lastFetchedEpoch: 1 }, FOLLOWER);
+    expect(await only({ currentLeaderEpoch: 1 })).toMatchObject({ highWatermark: 3 });
+  });
+});

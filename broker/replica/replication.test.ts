@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { NO_LEADER } from '../contract.ts';
-import { describeBatch } from '../log/testing.ts';
+import { batch, describeBatch } from '../log/testing.ts';
 import { TestCluster } from './testing.ts';
 
 const OF = { topic: 't', partition: 0 };
@@ -117,7 +117,9 @@ describe('an append', () => {
     const first = cluster.broker(1);
     const large = await first.produce(OF, { values: ['x'.repeat(300)] });
     expect(large.error).toBe('MESSAGE_TOO_LARGE');
-    const [corrupt] = await first.replicas.produce([{ ...OF, records: Buffer.alloc(80) }], {
+    const records = batch({ values: ['a'] });
+    records.writeUInt8(1, records.length - 1);
+    const [corrupt] = await first.replicas.produce([{ ...OF, records }], {
       acks: -1,
       timeoutMs: 1000,
     });
@@ -160,7 +162,7 @@ describe('an append', () => {
 
 describe('the ISR', () => {
   it('loses who does not catch up, and takes it back when it has', async () => {
-    begin({ 'replica.lag.time.max.ms': 150 });
+    begin({ 'replica.lag.time.max.ms': 1000 });
     await leads(1);
     cluster.cut(1, 3);
     await isrIs(1, 2);
@@ -172,7 +174,7 @@ describe('the ISR', () => {
   });
 
   it('below min.insync.replicas takes no append for acks all, and fails those that wait', async () => {
-    begin({ 'replica.lag.time.max.ms': 150 });
+    begin({ 'replica.lag.time.max.ms': 1000 });
     await leads(1);
     cluster.cut(1, 2);
     cluster.cut(1, 3);
@@ -190,7 +192,7 @@ describe('the ISR', () => {
   });
 
   it('counts with everybody who may be in it while a change is under way', async () => {
-    begin({ 'replica.lag.time.max.ms': 150 });
+    begin({ 'replica.lag.time.max.ms': 1000 });
     await leads(1);
     const first = cluster.broker(1);
     first.metadata.fate = 'kept waiting';
@@ -212,7 +214,7 @@ describe('the ISR', () => {
   it.each(['lost', 'written, unanswered'] as const)(
     'is found out by reading when a write is %s',
     async (fate) => {
-      begin({ 'replica.lag.time.max.ms': 150 });
+      begin({ 'replica.lag.time.max.ms': 1000 });
       await leads(1);
       const first = cluster.broker(1);
       first.metadata.behind = true;
@@ -231,7 +233,7 @@ describe('the ISR', () => {
   );
 
   it('does not take back who is registered as another broker than the one that fetched', async () => {
-    begin({ 'replica.lag.time.max.ms': 150 });
+    begin({ 'replica.lag.time.max.ms': 1000 });
     await leads(1);
     cluster.cut(1, 3);
     await isrIs(1, 2);
@@ -408,7 +410,7 @@ describe('a restart', () => {
   });
 
   it('keeps a damaged log while the broker is in the ISR, and fetches it again afterwards', async () => {
-    begin({ 'replica.lag.time.max.ms': 150 });
+    begin({ 'replica.lag.time.max.ms': 1000 });
     await leads(1);
     await cluster.broker(1).produce(OF, { values: ['a'] });
     await cluster.broker(3).stop();
