@@ -1,4 +1,4 @@
-// The checkers that judge a run of the coordinator, in the order their verdicts are shown. Naming them
+// The checkers that judge a run of the coordinator or of the broker, in the order their verdicts are shown. Naming them
 // here in one list keeps the set of guarantees visible at a glance.
 import type { Checker } from '../history/run-record.ts';
 import { electionChecker } from './election.ts';
@@ -7,6 +7,7 @@ import { liveness } from './liveness.ts';
 import { logChecker } from './log.ts';
 import { noRollback } from './no-rollback.ts';
 import { quorumService } from './quorum-service.ts';
+import { replication } from './replication/index.ts';
 import { sessionOrder } from './session-order.ts';
 import { sessions } from './sessions.ts';
 import { stateDigestChecker } from './state-digest.ts';
@@ -35,3 +36,6 @@ export const outsideCheckers: readonly Checker[] = [
   stats,
   latency,
 ];
+
+/** The checkers that judge a run of the broker, besides those of its workload. */
+export const brokerCheckers: readonly Checker[] = [replication, stats, latency];

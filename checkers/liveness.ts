@@ -17,6 +17,7 @@ const SERVING: ReadonlySet<string> = new Set([
   'create-sequential',
   'multi',
   'add',
+  'send',
   'delete',
 ]);
 

@@ -1,22 +1,27 @@
 // Every plug-in by name, workloads and nemeses in plugins.ts. What is not named does not exist for
 // `chaos`.
-import { coordinatorCheckers, outsideCheckers } from '../checkers/index.ts';
+import { brokerCheckers, coordinatorCheckers, outsideCheckers } from '../checkers/index.ts';
 import { mutants } from '../mutants/index.ts';
 import { renderHtml } from '../reports/html/render.ts';
 import { renderSummary } from '../reports/terminal.ts';
 import { chooseCluster, clusterDrivers } from './clusters/index.ts';
 import { nemeses, workloads } from './plugins.ts';
 import type { Registry } from './registry-types.ts';
+import { broker } from './systems/broker.ts';
 import { coordinator } from './systems/coordinator.ts';
 import { zookeeper } from './systems/zookeeper.ts';
 
 export const registry: Registry = {
-  systems: [coordinator, zookeeper],
+  systems: [coordinator, broker, zookeeper],
   workloads,
   nemeses,
   mutants,
   drivers: clusterDrivers,
-  systemCheckers: { coordinator: coordinatorCheckers, zookeeper: outsideCheckers },
+  systemCheckers: {
+    coordinator: coordinatorCheckers,
+    broker: brokerCheckers,
+    zookeeper: outsideCheckers,
+  },
   chooseCluster,
   renderHtml,
   renderSummary,

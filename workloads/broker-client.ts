@@ -1,0 +1,346 @@
+// The brokers' client as the workloads on the broker need it: one process' sends, polls and membership, each an
+// operation whose outcome says whether it may have happened. What it retries is retried in the open.
+import {
+  BrokerClient,
+  BrokerError,
+  type ClusterImage,
+  EARLIEST,
+  type Endpoint,
+  type Fetched,
+  LATEST,
+  type PartitionView,
+} from '../broker/client/index.ts';
+import type {
+  AssignValue,
+  EndsValue,
+  Message,
+  Placed,
+  PolledValue,
+  SendValue,
+  SubscribeValue,
+  TopicValue,
+} from '../history/messages.ts';
+import type { OpStep } from '../history/plan.ts';
+import type { OpResult, WorkloadClient } from '../history/plugin.ts';
+import { Deadline, partitionOf } from './broker-calls.ts';
+import { BrokerMember } from './broker-member.ts';
+import type { BrokerClientOptions, ConnectBroker } from './messaging.ts';
+
+/** Between two attempts at the same batch, and between two looks for leaders, ms. */
+const AGAIN_MS = 50;
+/** A fetch that waits for a message is given so much longer to answer, ms. */
+const ANSWER_MS = 1_000;
+const LEAVE_MS = 500;
+
+const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
+
+/** How an operation that failed is recorded. */
+export function failed(error: unknown, certain: boolean): OpResult {
+  if (!(error instanceof BrokerError)) throw error;
+  return { type: certain ? 'fail' : 'info', error: `${error.name}: ${error.message}` };
+}
+
+interface Leading extends PartitionView {
+  readonly endpoint: Endpoint;
+}
+
+/** A client of one process. */
+class BrokerProcess implements WorkloadClient {
+  readonly #options: BrokerClientOptions;
+  readonly #client: BrokerClient;
+  #image: ClusterImage | undefined;
+  /** The next offset of what is read; undefined until it is known where its log begins. */
+  #positions = new Map<string, number | undefined>();
+  #member: BrokerMember | undefined;
+  #producer: { producerId: number; producerEpoch: number } | undefined;
+  readonly #sequences = new Map<string, number>();
+
+  constructor(options: BrokerClientOptions) {
+    this.#options = options;
+    this.#client = new BrokerClient({
+      bootstrap: options.nodes.map((node) => options.address(node)),
+      // Brokers advertise their nodes' names, which mean something only among them.
+      resolve: ({ host }) => options.address(host),
+      clientId: 'chaos',
+    });
+  }
+
+  invoke({ f, key = '', value }: OpStep): Promise<OpResult> {
+    const deadline = new Deadline(this.#options.opTimeoutMs);
+    switch (f) {
+      case 'create-topic':
+        return this.#create(key, value as TopicValue, deadline);
+      case 'send':
+        return this.#send(key, value as SendValue, deadline);
+      case 'poll':
+        return this.#poll(deadline);
+      case 'ends':
+        return this.#ends(value as EndsValue, deadline);
+      case 'assign':
+        return this.#assign(value as AssignValue, deadline);
+      case 'subscribe':
+        return this.#subscribe(value as SubscribeValue, deadline);
+      case 'leave':
+        return this.#leave(deadline);
+      case 'commit':
+        return this.#commit(deadline);
+      default:
+        throw new Error(
+          'expected create-topic, send, poll, ends, assign, subscribe, leave or commit, ' +
+            `got ${f}`,
+        );
+    }
+  }
+
+  /** The partition's leader as last seen; asks when there is none. Rejects with BrokerError. */
+  async #leader(key: string, deadline: Deadline): Promise<Leading> {
+    let found = this.#known(key);
+    if (found === undefined) {
+      this.#image = await this.#client.metadata(null, deadline.leftMs);
+      found = this.#known(key);
+    }
+    if (found !== undefined) return found;
+    throw new BrokerError('LEADER_NOT_AVAILABLE', `nobody is said to lead ${key}`, {
+      sent: false,
+      answered: false,
+    });
+  }
+
+  #known(key: string): Leading | undefined {
+    const view = this.#image?.partitions.get(key);
+    const endpoint = this.#image?.brokers.get(view?.leader ?? -1);
+    return view === undefined || endpoint === undefined ? undefined : { ...view, endpoint };
+  }
+
+  async #create(
+    topic: string,
+    { partitions, replicas, minInsyncReplicas }: TopicValue,
+    deadline: Deadline,
+  ): Promise<OpResult> {
+    const settings = {
+      'min.insync.replicas': String(minInsyncReplicas),
+      'unclean.leader.election.enable': 'false',
+    };
+    try {
+      await this.#client.createTopic(topic, partitions, replicas, settings, deadline.leftMs);
+    } catch (error) {
+      return failed(error, error instanceof BrokerError && error.certain);
+    }
+    const keys = Array.from({ length: partitions }, (_, i) => `${topic}-${i}`);
+    while (keys.some((key) => this.#known(key) === undefined) && !deadline.over) {
+      await pause(AGAIN_MS);
+      this.#image = await this.#client.metadata(null, deadline.leftMs).catch(() => undefined);
+    }
+    return { type: 'ok' };
+  }
+
+  async #send(
+    key: string,
+    { values, dropReplies = 0 }: SendValue,
+    deadline: Deadline,
+  ): Promise<OpResult> {
+    const { idempotent } = this.#options;
+    const timestampMs = Date.now();
+    const records = values.map((value) => ({ timestampMs, value: Buffer.from(String(value)) }));
+    let doubt = false;
+    let attempts = 0;
+    for (;;) {
+      let leading: Leading | undefined;
+      try {
+        leading = await this.#leader(key, deadline);
+        const sequenced = idempotent ? await this.#sequenced(key, deadline) : undefined;
+        const { endpoint, leaderEpoch } = leading;
+        const sending = this.#client.produce(
+          endpoint,
+          partitionOf(key),
+          records,
+          deadline.leftMs,
+          sequenced,
+        );
+        attempts++;
+        const offset = await sending;
+        if (offset < 0) return { type: 'info', error: 'a batch known before, at no known offset' };
+        if (attempts > dropReplies) {
+          this.#sequences.set(key, (sequenced?.baseSequence ?? 0) + values.length);
+          const placed = values.map((value, i): Placed => [offset + i, value]);
+          const { host: node } = endpoint;
+          return { type: 'ok', value: { placed, attempts }, offset, leaderEpoch, node };
+        }
+        // As if the answer had been lost with its connection.
+        doubt = true;
+        this.#client.disconnect(endpoint);
+      } catch (error) {
+        this.#image = undefined;
+        const certain = leading === undefined || (error instanceof BrokerError && error.certain);
+        doubt ||= !certain;
+        if (!idempotent || deadline.over) return failed(error, !doubt);
+        if (error instanceof BrokerError && error.answered && error.certain && !doubt)
+          return failed(error, true);
+        await pause(AGAIN_MS);
+      }
+    }
+  }
+
+  async #sequenced(key: string, deadline: Deadline) {
+    this.#producer ??= await this.#client.initProducerId(deadline.leftMs);
+    return { ...this.#producer, baseSequence: this.#sequences.get(key) ?? 0 };
+  }
+
+  async #assign({ keys, from }: AssignValue, deadline: Deadline): Promise<OpResult> {
+    await this.#quit(deadline);
+    const kept = from === 'beginning' ? undefined : this.#positions;
+    this.#positions = new Map(keys.map((key) => [key, kept?.get(key)]));
+    return { type: 'ok' };
+  }
+
+  async #subscribe({ group, topics }: SubscribeValue, deadline: Deadline): Promise<OpResult> {
+    await this.#quit(deadline);
+    this.#positions = new Map();
+    this.#member = new BrokerMember(this.#client, group, topics);
+    return { type: 'ok' };
+  }
+
+  /** Ends a membership; if the group does not hear of it, it finds out by itself. */
+  async #quit(deadline: Deadline): Promise<OpResult> {
+    const member = this.#member;
+    this.#member = undefined;
+    if (member === undefined) return { type: 'ok' };
+    this.#positions = new Map();
+    try {
+      await member.leave(deadline);
+      return { type: 'ok' };
+    } catch (error) {
+      return failed(error, error instanceof BrokerError && error.certain);
+    }
+  }
+
+  #leave(deadline: Deadline): Promise<OpResult> {
+    return this.#quit(deadline);
+  }
+
+  async #poll(deadline: Deadline): Promise<OpResult> {
+    const polled: PolledValue = { records: {} };
+    const member = this.#member;
+    try {
+      if (member !== undefined) {
+        const rebalanced = await member.attend(deadline);
+        if (rebalanced !== undefined) {
+          polled.rebalanced = [rebalanced];
+          const { assigned, committed } = rebalanced;
+          this.#positions = new Map(assigned.map((key) => [key, committed[key]]));
+        }
+      }
+    } catch (error) {
+      // A member that is not sure of its share reads nothing.
+      this.#positions = new Map();
+      return failed(error, true);
+    }
+    const failures = await this.#read(polled, deadline);
+    if (Object.keys(polled.records).length > 0 || polled.rebalanced !== undefined)
+      return { type: 'ok', value: polled };
+    if (failures[0] !== undefined) return { type: 'fail', error: failures[0] };
+    if (this.#positions.size === 0) await pause(this.#options.pollMs);
+    return { type: 'ok', value: polled };
+  }
+
+  /** Reads from every leader at once; what one of them refuses is told. */
+  async #read(polled: PolledValue, deadline: Deadline): Promise<string[]> {
+    const failures: string[] = [];
+    const failing = (error: unknown): void => {
+      if (!(error instanceof BrokerError)) throw error;
+      this.#image = undefined;
+      failures.push(`${error.name}: ${error.message}`);
+    };
+    const wanted = new Map<string, { endpoint: Endpoint; from: Map<string, number> }>();
+    for (const [key, known] of this.#positions) {
+      try {
+        const { endpoint } = await this.#leader(key, deadline);
+        const at = partitionOf(key);
+        const offset =
+          known ?? (await this.#client.listOffset(endpoint, at, EARLIEST, deadline.leftMs));
+        this.#positions.set(key, offset);
+        const name = `${endpoint.host}:${endpoint.port}`;
+        const each = wanted.get(name) ?? { endpoint, from: new Map<string, number>() };
+        wanted.set(name, each);
+        each.from.set(key, offset);
+      } catch (error) {
+        failing(error);
+        if (deadline.over) return failures;
+      }
+    }
+    const { pollMs } = this.#options;
+    await Promise.all(
+      [...wanted.values()].map(async ({ endpoint, from }) => {
+        const asked = [...from].map(([key, offset]) => ({ ...partitionOf(key), offset }));
+        const timeoutMs = Math.min(deadline.leftMs, pollMs + ANSWER_MS);
+        try {
+          const all = await this.#client.fetch(endpoint, asked, pollMs, timeoutMs);
+          for (const fetched of all) this.#take(fetched, polled, failures);
+        } catch (error) {
+          failing(error);
+        }
+      }),
+    );
+    return failures;
+  }
+
+  #take({ topic, partition, error, records }: Fetched, polled: PolledValue, failures: string[]) {
+    const key = `${topic}-${partition}`;
+    if (error !== undefined) {
+      this.#image = undefined;
+      failures.push(`${error}: Fetch of ${key}`);
+      return;
+    }
+    const last = records.at(-1);
+    if (last === undefined) return;
+    polled.records[key] = records.map(({ offset, value }): Placed => [offset, messageOf(value)]);
+    this.#positions.set(key, last.offset + 1);
+  }
+
+  async #ends({ keys }: EndsValue, deadline: Deadline): Promise<OpResult> {
+    const ends: Record<string, number> = {};
+    try {
+      for (const key of keys) {
+        const { endpoint } = await this.#leader(key, deadline);
+        const at = partitionOf(key);
+        ends[key] = await this.#client.listOffset(endpoint, at, LATEST, deadline.leftMs);
+      }
+    } catch (error) {
+      this.#image = undefined;
+      return failed(error, true);
+    }
+    return { type: 'ok', value: ends };
+  }
+
+  async #commit(deadline: Deadline): Promise<OpResult> {
+    const member = this.#member;
+    const known = [...this.#positions].filter(
+      (each): each is [string, number] => each[1] !== undefined,
+    );
+    if (member === undefined) return { type: 'fail', error: 'it is no member of a group' };
+    const offsets = Object.fromEntries(known);
+    try {
+      const membership = await member.commit(offsets, deadline);
+      if (membership === undefined) return { type: 'fail', error: 'it has no share now' };
+      return { type: 'ok', value: { ...membership, offsets } };
+    } catch (error) {
+      return failed(error, error instanceof BrokerError && error.certain);
+    }
+  }
+
+  async close(): Promise<void> {
+    const member = this.#member;
+    this.#member = undefined;
+    // Who crashes is found out by the group; leaving only spares it the wait.
+    await member?.leave(new Deadline(LEAVE_MS)).catch(() => undefined);
+    this.#client.close();
+  }
+}
+
+function messageOf(value: Buffer | null): Message {
+  const text = value?.toString('utf8') ?? 'null';
+  return /^\d{1,15}$/.test(text) ? Number(text) : text;
+}
+
+/** Our own client for the workloads on the broker. */
+export const connectBroker: ConnectBroker = (options) => new BrokerProcess(options);
