@@ -53,6 +53,8 @@ const SESSION_MS = 10_000;
 const PING_MS = 2_000;
 const RETRY_MS = 20;
 const SILENT_MS_MAX = 3_000;
+/** A server that takes a connection and says nothing is left for the next one: it may be stopped. */
+const GREETING_MS_MAX = 500;
 
 type Encode = (w: ByteWriter) => void;
 
@@ -181,7 +183,8 @@ class Connection {
   #keepAlive(): void {
     if (this.#over) return;
     const silentMs = performance.now() - this.#heardMs;
-    if (this.#order.survive === true && silentMs > SILENT_MS_MAX) {
+    const silentMsMax = this.#open ? SILENT_MS_MAX : GREETING_MS_MAX;
+    if (this.#order.survive === true && silentMs > silentMsMax) {
       this.#socket.destroy();
       return;
     }
