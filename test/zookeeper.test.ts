@@ -59,8 +59,8 @@ describe.skipIf(!here.ok)(untested('ZooKeeper', here), () => {
 
 describe.skipIf(!containers.ok)(untested('ZooKeeper in containers', containers), () => {
   it.each([
-    ['watch', 'partition-leader', 5_000],
-    ['lock', 'kill-leader', 5_000],
+    ['watch', 'partition-leader', 12_000],
+    ['lock', 'kill-leader', 8_000],
   ])('%s under %s is valid', { timeout: LIMIT_MS }, async (workload, nemesis, timeLimitMs) => {
     await valid('docker', workload, nemesis, timeLimitMs);
   });

@@ -59,14 +59,21 @@ export interface TestLimits {
   transactionsPerEpochMax?: number;
 }
 
+/** Below the ports that systems give to clients: one of those may be taken while its server is down. */
+const PORT_MIN = 10_000;
+const PORT_SPAN = 20_000;
+
 async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = net.createServer();
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return server;
-    }),
-  );
+  const servers: net.Server[] = [];
+  while (servers.length < count) {
+    const server = net.createServer();
+    const port = PORT_MIN + Math.floor(Math.random() * PORT_SPAN);
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false));
+      server.listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (isFree) servers.push(server);
+  }
   const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
