@@ -173,7 +173,8 @@ class BrokerProcess implements WorkloadClient {
         this.#image = undefined;
         const certain = leading === undefined || (error instanceof BrokerError && error.certain);
         doubt ||= !certain;
-        if (!idempotent || deadline.over) return failed(error, !doubt);
+        const asked = leading === undefined ? {} : { node: leading.endpoint.host };
+        if (!idempotent || deadline.over) return { ...failed(error, !doubt), ...asked };
         if (error instanceof BrokerError && error.answered && error.certain && !doubt)
           return failed(error, true);
         await pause(AGAIN_MS);
