@@ -10,6 +10,9 @@ import { workloads } from '../plugins.ts';
 const FAULTS_MS = 58_000;
 const RECOVERY_MS_MAX = 20_000;
 
+const SYSTEM = 'coordinator';
+const drawn = workloads.filter(({ systems }) => systems.includes(SYSTEM));
+
 /**
  * Workloads take turns in an order drawn for each round of them: so many seeds in a row have as many of each,
  * and none is left out by chance.
@@ -17,9 +20,9 @@ const RECOVERY_MS_MAX = 20_000;
 function workloadOf(seed: number): string {
   // Ranges of seeds begin with 1.
   const turn = Math.max(0, seed - 1);
-  const round = Math.floor(turn / workloads.length);
-  const order = new Random(round, 'workloads').shuffle(workloads);
-  return (order[turn % workloads.length] as (typeof order)[number]).name;
+  const round = Math.floor(turn / drawn.length);
+  const order = new Random(round, 'workloads').shuffle(drawn);
+  return (order[turn % drawn.length] as (typeof order)[number]).name;
 }
 
 /** A leader mostly keeps its epoch, and sometimes uses it up in the midst of the load. */
@@ -38,7 +41,7 @@ export function drawSwarm(seed: number, limits: SwarmLimits = {}): RunConfig {
   const size = random.pick([3, 3, 3, 3, 3, 3, 5, 5, 4]);
   const nodes = Array.from({ length: limits.nodes ?? size }, (_, i) => `n${i + 1}`);
   const workloadName = workloadOf(seed);
-  const workload = workloads.find(({ name }) => name === (limits.workload ?? workloadName));
+  const workload = drawn.find(({ name }) => name === (limits.workload ?? workloadName));
   if (workload === undefined) throw new Error(`no workload ${limits.workload ?? workloadName}`);
   const snapCount = random.pick([20, 60, 200, 1_000]);
   const systemOptions = {
@@ -58,7 +61,7 @@ export function drawSwarm(seed: number, limits: SwarmLimits = {}): RunConfig {
   };
   const config: RunConfig = {
     name: 'swarm',
-    system: 'coordinator',
+    system: SYSTEM,
     workload: workload.name,
     nemesis: 'swarm',
     cluster: 'sim',
