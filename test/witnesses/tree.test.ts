@@ -102,10 +102,11 @@ witnesses({
     clean: 'same',
     planted: 'other',
     ask: (id) =>
-      restarted(id, (ask, part) => {
-        const pair = (i: number) => ask.multi(part.create(`/a${i}`), part.create(`/b${i}`));
-        return [pair(1), pair(2), pair(3), ask.create('/end')];
-      }),
+      // A later snapshot, if the disk is quick enough for one, would hide this one.
+      restarted(id, (ask, part) => [
+        ask.multi(part.create('/a'), part.create('/b')),
+        ask.create('/end'),
+      ]),
   },
   Z49: {
     clean: 'same',
