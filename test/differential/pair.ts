@@ -8,7 +8,7 @@ import type { ByteReader } from '../../wire/bytes.ts';
 import { asTheirs } from './deviations.ts';
 import { describe, type Operation } from './operations.ts';
 
-const ANSWER_MS_MAX = 3_000;
+const ANSWER_MS_MAX = 20_000;
 const NOTIFICATION = -1;
 const SESSION_TIMEOUT_MS = 40_000;
 
