@@ -290,6 +290,7 @@ export class TestBroker implements Peers {
     const { promise: aborted, reject } = Promise.withResolvers<never>();
     const abort = (): void => reject(new Error('aborted'));
     signal?.addEventListener('abort', abort);
+    // The race below tells of it; when the answer came first, nobody is left to hear.
     aborted.catch(() => undefined);
     try {
       const answer = broker.#answer(request.api, version, request.body);
