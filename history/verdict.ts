@@ -19,6 +19,8 @@ export interface Anomaly {
 /** A checker's verdict on one guarantee. */
 export interface Verdict {
   checker: string;
+  /** Which part of the system it is about, where several were judged by the same checker: `broker`. */
+  part?: string;
   /** The promise, as one sentence. */
   guarantee: string;
   outcome: Outcome;

@@ -58,13 +58,28 @@ export function faultRows(run: FinishedRun): FaultRow[] {
 
 // The liveness checker's details, as far as they are there: details are untyped and may be of old runs.
 function measuredRecoveries(run: FinishedRun): Map<number, Record<string, unknown>> {
-  const details = run.results.verdicts.find((v) => v.checker === 'liveness')?.details;
-  const faults = (details as { faults?: unknown } | null | undefined)?.faults;
   const byId = new Map<number, Record<string, unknown>>();
-  for (const entry of Array.isArray(faults) ? faults : []) {
-    if (typeof entry?.id === 'number') byId.set(entry.id, entry);
+  for (const { checker, details } of run.results.verdicts) {
+    if (checker !== 'liveness') continue;
+    const faults = (details as { faults?: unknown } | null | undefined)?.faults;
+    for (const entry of Array.isArray(faults) ? faults : []) {
+      if (typeof entry?.id === 'number') byId.set(entry.id, slowest(byId.get(entry.id), entry));
+    }
   }
   return byId;
+}
+
+// Where two parts of the system were judged, a fault is over when the slower one has recovered.
+function slowest(
+  known: Record<string, unknown> | undefined,
+  entry: Record<string, unknown>,
+): Record<string, unknown> {
+  const both = { ...known, ...entry };
+  for (const name of ['recoveryMs', 'healRecoveryMs']) {
+    const [a, b] = [known?.[name], entry[name]];
+    if (typeof a === 'number' && typeof b === 'number') both[name] = Math.max(a, b);
+  }
+  return both;
 }
 
 /** An anomaly with the guarantee it breaks. */
@@ -87,6 +102,42 @@ export function anomaliesOf(run: FinishedRun): JudgedAnomaly[] {
   );
 }
 
+/** A verdict's name, with the part of the system where the same checker judged several. */
+export function verdictName({ checker, part }: Verdict): string {
+  return part === undefined ? checker : `${checker} · ${part}`;
+}
+
+/** What became of the messages sent, as the checker named `messages` counted them. */
+export interface MessageCounts {
+  acknowledged: number;
+  /** Sent, and nobody knows whether they are in the log. */
+  unknown: number;
+  failed: number;
+  /** Of those that must be in the log: returned by a poll at least once. */
+  read: number;
+  /** Messages that stand in the log more than once. */
+  duplicates: number;
+  /** Of those that must be in the log: returned by no poll. */
+  unread: number;
+}
+
+/** The messages' counts, from the checker's evidence; undefined where no messages were judged. */
+export function messageCounts(run: FinishedRun): MessageCounts | undefined {
+  const verdict = run.results.verdicts.find(
+    ({ checker, evidence }) => checker === 'messages' && evidence.acknowledged !== undefined,
+  );
+  if (verdict === undefined) return undefined;
+  const count = (name: string): number => verdict.evidence[name] ?? 0;
+  return {
+    acknowledged: count('acknowledged'),
+    unknown: count('unknown'),
+    failed: count('refused'),
+    read: count('readBack'),
+    duplicates: count('anomalies.duplicate'),
+    unread: count('anomalies.lost-write') + count('anomalies.unseen') + count('undecided'),
+  };
+}
+
 /** One or two sentences under the verdict; trouble of the run itself is added and never hides it. */
 export function verdictSentence(run: FinishedRun): string {
   const { ended, error } = run.info;
@@ -97,8 +148,7 @@ export function verdictSentence(run: FinishedRun): string {
 
 function judgementSentence(run: FinishedRun): string {
   const { verdicts, outcome } = run.results;
-  const named = (o: Outcome): string[] =>
-    verdicts.filter((v) => v.outcome === o).map((v) => v.checker);
+  const named = (o: Outcome): string[] => verdicts.filter((v) => v.outcome === o).map(verdictName);
   const all = verdicts.length;
   if (outcome === 'invalid') {
     const broken = named('invalid');

@@ -3,7 +3,7 @@
 // evidence must not look like success. A run that broke adds a case of its own.
 import type { FinishedRun } from '../history/run-record.ts';
 import type { Verdict } from '../history/verdict.ts';
-import { formatEvidence, verdictSentence } from './figures.ts';
+import { formatEvidence, verdictName, verdictSentence } from './figures.ts';
 
 const ANOMALIES_PRINTED_MAX = 100;
 
@@ -47,7 +47,7 @@ export function renderJunit(run: FinishedRun): string {
 }
 
 function testCase(suite: string, verdict: Verdict, reproduce: string): string {
-  const open = `    <testcase classname="${xml(suite)}" name="${xml(verdict.checker)}" time="0">\n`;
+  const open = `    <testcase classname="${xml(suite)}" name="${xml(verdictName(verdict))}" time="0">\n`;
   const evidence = `${verdict.guarantee}\n${formatEvidence(verdict.evidence)}`;
   return `${open}${problem(verdict, reproduce)}      <system-out>${xml(evidence)}</system-out>\n    </testcase>\n`;
 }

@@ -42,6 +42,49 @@ describe('renderSummary', () => {
     expect(text).toContain(`history events ${events!.events.join(', ')}`);
   });
 
+  it('counts the messages as their checker did, and says which part a verdict is about', () => {
+    const run = synthesiseRun({ ops: 500 });
+    expect(renderSummary(run, { color: false, width: 100 })).not.toContain('messages');
+    const verdict = {
+      checker: 'messages',
+      part: 'broker',
+      guarantee: 'No acknowledged message is lost.',
+      outcome: 'invalid' as const,
+      evidence: {
+        acknowledged: 4_574,
+        readBack: 4_571,
+        refused: 71,
+        unknown: 14,
+        undecided: 1,
+        'anomalies.lost-write': 2,
+        'anomalies.unseen': 3,
+        'anomalies.duplicate': 4,
+      },
+      anomalies: [],
+    };
+    const verdicts = [...run.results.verdicts, verdict];
+    const results = { ...run.results, outcome: 'invalid' as const, verdicts };
+    const lines = renderSummary({ ...run, results }, { color: false, width: 100 }).split('\n');
+    expect(lines[0]).toBe('INVALID  1 of 5 guarantees broken: messages · broker.');
+    expect(lines[2]).toBe(
+      '4,574 messages acknowledged, 14 unknown, 71 failed; ' +
+        '4,571 read at least once, 6 unread, 4 duplicates',
+    );
+    expect(lines.some((line) => line.startsWith('✗ messages · broker'))).toBe(true);
+  });
+
+  it('takes the slower part of a fault that two parts recovered from', () => {
+    const run = synthesiseRun({ ops: 500 });
+    const recoveryOf = () =>
+      /^ +0 +cut .*$/m.exec(renderSummary(run, { color: false, width: 100 }));
+    const before = recoveryOf()?.[0] ?? '';
+    expect(before).toMatch(/ 140 +10\.0$/);
+    const liveness = run.results.verdicts.find(({ checker }) => checker === 'liveness')!;
+    const faults = [{ id: 0, recoveryMs: 90, healRecoveryMs: 20 }];
+    run.results.verdicts.push({ ...liveness, part: 'broker', details: { faults } });
+    expect(recoveryOf()?.[0]).toMatch(/ 140 +20\.0$/);
+  });
+
   it('says why a verdict is unknown', () => {
     const text = renderSummary(synthesiseRun({ ops: 500, outcome: 'unknown' }), {
       color: false,

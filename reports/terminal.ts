@@ -9,7 +9,9 @@ import {
   formatEvidence,
   formatMs,
   formatSeconds,
+  messageCounts,
   RECOVERY_NOTE,
+  verdictName,
   verdictSentence,
   verdictsByGravity,
 } from './figures.ts';
@@ -54,7 +56,7 @@ export function renderSummary(run: FinishedRun, options: SummaryOptions): string
     `${formatCount(total)} operations: ${formatCount(ops.ok)} ok, ` +
     `${formatCount(ops.fail)} fail, ${formatCount(ops.info)} info`;
   const sections = [
-    [`${headline}  ${verdictSentence(run)}`, style.dim(counts)],
+    [`${headline}  ${verdictSentence(run)}`, style.dim(counts), ...messagesLine(run, style)],
     verdictsByGravity(run).flatMap((verdict) => verdictLines(verdict, style, width)),
     anomalyLines(run, style, width),
     faultTable(run, style),
@@ -64,10 +66,23 @@ export function renderSummary(run: FinishedRun, options: SummaryOptions): string
   return [...body, `reproduce: ${plain(run.info.reproduce)}`].join('\n\n');
 }
 
+function messagesLine(run: FinishedRun, style: Style): string[] {
+  const counts = messageCounts(run);
+  if (counts === undefined) return [];
+  const { acknowledged, unknown, failed, read, duplicates, unread } = counts;
+  const sent =
+    `${formatCount(acknowledged)} messages acknowledged, ${formatCount(unknown)} unknown, ` +
+    `${formatCount(failed)} failed`;
+  const got =
+    `${formatCount(read)} read at least once, ${formatCount(unread)} unread, ` +
+    `${formatCount(duplicates)} duplicates`;
+  return [style.dim(`${sent}; ${got}`)];
+}
+
 function verdictLines(verdict: Verdict, style: Style, width: number): string[] {
   const mark = style.outcome(verdict.outcome, MARK[verdict.outcome]);
   const evidence = style.dim(plain(formatEvidence(verdict.evidence)));
-  const lines = [`${mark} ${style.bold(plain(verdict.checker).padEnd(18))} ${evidence}`];
+  const lines = [`${mark} ${style.bold(plain(verdictName(verdict)).padEnd(18))} ${evidence}`];
   if (verdict.outcome !== 'valid') lines.push(...wrap(verdict.guarantee, width, '    '));
   if (verdict.reason !== undefined) lines.push(...wrap(verdict.reason, width, '    '));
   return lines;
@@ -81,7 +96,9 @@ function anomalyLines(run: FinishedRun, style: Style, width: number): string[] {
   ];
   for (const { verdict, anomaly } of anomalies.slice(0, ANOMALIES_SHOWN_MAX)) {
     const where = anomaly.key === undefined ? '' : ` on ${plain(anomaly.key)}`;
-    lines.push(style.outcome('invalid', `  ${plain(anomaly.kind)}${where} (${verdict.checker})`));
+    lines.push(
+      style.outcome('invalid', `  ${plain(anomaly.kind)}${where} (${plain(verdictName(verdict))})`),
+    );
     lines.push(...wrap(anomaly.why, width, '    '));
     const shown = anomaly.events.slice(0, 12).join(', ');
     const more = anomaly.events.length > 12 ? ` and ${anomaly.events.length - 12} more` : '';

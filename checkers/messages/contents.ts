@@ -1,9 +1,10 @@
 // What is in a partition: nothing acknowledged is missing, nothing is there twice, and nothing that was
 // refused or never sent. The order comes from messages/version-order; this file only compares.
+
+import type { SendCall } from '../../history/message-call.ts';
 import type { Message } from '../../history/messages.ts';
 import type { Findings } from '../evidence.ts';
 import { eventsOf, nameOp } from '../observations.ts';
-import type { SendCall } from './message-call.ts';
 import { type MessageView, mustBeIn, tellersOf } from './message-view.ts';
 import type { KeyOrder } from './version-order.ts';
 

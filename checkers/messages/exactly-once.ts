@@ -1,9 +1,10 @@
 // Judges idempotent producers: however often a batch was sent, its messages stand in the log once if it was
 // acknowledged, at most once if nobody knows, and never if it was refused (I-P1, as clients see it).
+
+import type { SendCall } from '../../history/message-call.ts';
 import type { Checker } from '../../history/run-record.ts';
 import { Findings } from '../evidence.ts';
 import { eventsOf, nameOp } from '../observations.ts';
-import type { SendCall } from './message-call.ts';
 import { type MessageView, messageView, tellersOf } from './message-view.ts';
 
 const NAME = 'exactly-once';

@@ -1,10 +1,11 @@
 // Judges consumer groups as their members saw them: one owner of a partition in each generation, committed
 // offsets that never fall back, and nothing below them that no member was given (I-G1, I-G2, I-G3).
+
+import type { CommitCall, PollCall } from '../../history/message-call.ts';
 import type { Op } from '../../history/op.ts';
 import type { Checker } from '../../history/run-record.ts';
 import { Findings } from '../evidence.ts';
 import { eventsOf, inRealTime, nameOp } from '../observations.ts';
-import type { CommitCall, PollCall } from './message-call.ts';
 import { type MessageView, messageView } from './message-view.ts';
 
 const NAME = 'groups';

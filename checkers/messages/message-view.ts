@@ -1,9 +1,10 @@
 // A run's messages, gathered once: who sent each, where it stands, who read what in which order. The
 // judges of loss, of order and of groups all start from this.
+
+import { type MessageCall, messageCall, type SendCall } from '../../history/message-call.ts';
 import type { Message } from '../../history/messages.ts';
 import type { Op } from '../../history/op.ts';
 import type { RunRecord } from '../../history/run-record.ts';
-import { type MessageCall, messageCall, type SendCall } from './message-call.ts';
 import { KeyOrder, type Standing } from './version-order.ts';
 
 export interface MessageView {

@@ -1,11 +1,11 @@
 // The order in which processes meet a partition's messages: polls go forward without leaving any out, and
 // sends land behind what was acknowledged before. Ranks, not offsets, are compared: gaps are lawful.
 
+import type { AssignCall, PollCall, SendCall, SubscribeCall } from '../../history/message-call.ts';
 import { topicOf } from '../../history/messages.ts';
 import type { Op } from '../../history/op.ts';
 import type { Findings } from '../evidence.ts';
 import { eventsOf, inRealTime, nameOp } from '../observations.ts';
-import type { AssignCall, PollCall, SendCall, SubscribeCall } from './message-call.ts';
 import type { MessageView } from './message-view.ts';
 import type { KeyOrder } from './version-order.ts';
 

@@ -1,8 +1,9 @@
 // Judges replicated partitions by what their brokers logged, and by what clients were shown beside it. The
 // books are kept by replication/replay; here is what makes a verdict of them.
+
+import { messageCall } from '../../history/message-call.ts';
 import type { Checker, RunRecord } from '../../history/run-record.ts';
 import { brokerLogProblem, Findings, unknownVerdict } from '../evidence.ts';
-import { messageCall } from '../messages/message-call.ts';
 import { eventsOf, nameOp } from '../observations.ts';
 import { ReplicationRun } from './replay.ts';
 

@@ -4,7 +4,7 @@ import { type Fault, type FaultRecord, faultNodes } from '../../history/fault.ts
 import type { NodeEvent } from '../../history/node-event.ts';
 import type { Op } from '../../history/op.ts';
 import type { FinishedRun, RunRecord } from '../../history/run-record.ts';
-import { anomaliesOf, faultRows, type JudgedAnomaly } from '../figures.ts';
+import { anomaliesOf, faultRows, type JudgedAnomaly, verdictName } from '../figures.ts';
 import type { ColumnInput } from './columns.ts';
 import { describeEvent, type NodeLane, nodeLanes } from './node-lanes.ts';
 
@@ -328,7 +328,7 @@ function pageAnomalies(
       .map((e) => wanted.get(identity(e.node, e.incarnation, e.seq)))
       .filter((event) => event !== undefined)
       .map((event) => ({ node: event.node, t: event.t, text: describeEvent(event) }));
-    const title = `${anomaly.kind} (${verdict.checker})`;
+    const title = `${anomaly.kind} (${verdictName(verdict)})`;
     return { title, rows: [...rows].sort((a, b) => a - b), faults: [...faults], moments };
   });
 }

@@ -7,8 +7,10 @@ import {
   formatCount,
   formatMs,
   formatSeconds,
+  messageCounts,
   RECOVERY_NOTE,
   splitWords,
+  verdictName,
   verdictSentence,
   verdictsByGravity,
 } from '../figures.ts';
@@ -48,11 +50,27 @@ export function headerSection(run: FinishedRun): Markup {
         <span><i class="dot info"></i><b>${formatCount(ops.info)}</b> info</span>
         <span><i class="dot fail"></i><b>${formatCount(ops.fail)}</b> fail</span>
       </p>
+      ${messagesOf(run)}
     </div>
     <dl class="facts">${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
     <div class="command"><span>reproduce</span><code id="reproduce">${reproduce}</code
       ><button type="button" id="copy" aria-label="Copy the command">copy</button></div>
   </header>`;
+}
+
+function messagesOf(run: FinishedRun): Content {
+  const counts = messageCounts(run);
+  if (counts === undefined) return '';
+  const { acknowledged, unknown, failed, read, duplicates, unread } = counts;
+  const count = (value: number, name: string): Markup =>
+    html`<span><b>${formatCount(value)}</b> ${name}</span>`;
+  return html`<p class="counts messages"><span class="what">messages</span>
+    ${count(acknowledged, 'acknowledged')} ${count(unknown, 'unknown')} ${count(failed, 'failed')}
+    ${count(read, 'read at least once')} ${count(unread, 'unread')} ${count(duplicates, 'duplicates')}</p>`;
+}
+
+function partOf({ part }: Verdict): Content {
+  return part === undefined ? '' : html` <span class="part">${part}</span>`;
 }
 
 /** One row per guarantee, broken ones first. */
@@ -61,7 +79,7 @@ export function guaranteesSection(run: FinishedRun): Markup {
     (verdict) => html`<li class="guarantee ${verdict.outcome}">
       <span class="mark" aria-hidden="true">${MARK[verdict.outcome]}</span>
       <div>
-        <h3>${verdict.checker} <span class="outcome">${verdict.outcome}</span></h3>
+        <h3>${verdict.checker}${partOf(verdict)} <span class="outcome">${verdict.outcome}</span></h3>
         <p>${verdict.guarantee}</p>
         ${verdict.reason === undefined ? '' : html`<p class="reason">${verdict.reason}</p>`}
         ${detailsOf(verdict)}
@@ -110,7 +128,7 @@ export function anomaliesSection(run: FinishedRun, data: PageData): Markup {
       );
     const more = page.rows.length - shown.length;
     return html`<li id="anomaly-${i}">
-      <h3><span class="kind">${anomaly.kind}</span> <span class="by">${verdict.checker}${
+      <h3><span class="kind">${anomaly.kind}</span> <span class="by">${verdictName(verdict)}${
         anomaly.key === undefined ? '' : ` · ${anomaly.key}`
       }</span></h3>
       <p>${anomaly.why}</p>

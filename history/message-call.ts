@@ -1,5 +1,5 @@
-// What one operation on the broker says, as a checker may use it: sends, polls, changes of what is read.
-// All judges of messages read operations through here, so a value means the same to all of them.
+// What one operation on the broker says, as a checker or a report may use it: sends, polls, changes of what is
+// read. All of them read operations through here, so a value means the same to every judge and every panel.
 import type {
   AssignValue,
   CommittedValue,
@@ -11,8 +11,8 @@ import type {
   SendValue,
   SentValue,
   SubscribeValue,
-} from '../../history/messages.ts';
-import type { Op } from '../../history/op.ts';
+} from './messages.ts';
+import type { Op } from './op.ts';
 
 export interface SendCall {
   kind: 'send';
