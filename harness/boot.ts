@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import type { RunConfig } from '../history/run-record.ts';
 import type { Mutant } from '../mutants/mutant.ts';
+import { bundlePrograms } from './bundle.ts';
 import { type Halt, monotonicNs } from './clock.ts';
 import type { Cluster, ClusterDriver } from './cluster.ts';
 import type { System } from './system.ts';
@@ -29,11 +30,11 @@ export interface BootOptions {
 /** Boots until ready. Throws when it cannot; returns early when the halt is reached. */
 export async function boot(options: BootOptions): Promise<void> {
   const { config, system, driver, halt, baseNs } = options;
-  const program = await system.bundle(options.mutant);
+  const bundles = await bundlePrograms(system.programs, options.mutant);
   if (halt.reached) return;
   const cluster = await driver.create({
     runId: `${Date.now().toString(36)}-${randomBytes(3).toString('hex')}`,
-    specs: system.specs(config, program),
+    specs: system.specs(config, bundles),
     runDir: options.runDir,
     launchArgs: (node, incarnation) => system.launchArgs(node, incarnation, baseNs),
     log: (line) => options.log(line),

@@ -47,7 +47,11 @@ describe('bundle', () => {
     ['nowhere', { ...fits, find: 'no such text' }, /exactly once in server\/quorum.ts, found it 0/],
     ['several times', { ...fits, find: 'number' }, /found it 2 times/],
     ['empty', { ...fits, find: '' }, /found it 0 times/],
-    ['in a file outside', { ...fits, file: 'server/unused.ts' }, /not part of server\/main.ts/],
+    [
+      'in a file outside',
+      { ...fits, file: 'server/unused.ts' },
+      /not part of what is bundled from server\/main.ts/,
+    ],
     ['in no file', { ...fits, file: 'server/gone.ts' }, /server\/gone.ts is not part of/],
   ])('refuses a patch that fits %s', async (_where, patch, message) => {
     await expect(bundle({ ...options, mutant: mutant(patch) })).rejects.toThrow(message);

@@ -16,6 +16,8 @@ export interface BundleOptions {
   /** Name of the bundle's file, without extension. */
   name: string;
   mutant?: Mutant;
+  /** Collects the mutant's files that were patched; without it one that is not refuses the bundle. */
+  applied?: Set<string>;
   /** The project's root; another one in tests. */
   root?: string;
 }
@@ -29,7 +31,7 @@ export async function bundle(options: BundleOptions): Promise<string> {
   const root = resolve(options.root ?? ROOT);
   const entry = join(root, options.entry);
   if (!existsSync(entry)) throw new Error(`nothing to bundle: there is no ${options.entry}`);
-  const applied = new Set<string>();
+  const applied = options.applied ?? new Set<string>();
   const result = await build({
     entryPoints: [entry],
     absWorkingDir: root,
@@ -42,13 +44,8 @@ export async function bundle(options: BundleOptions): Promise<string> {
     logLevel: 'silent',
     plugins: options.mutant === undefined ? [] : [patching(root, options.mutant, applied)],
   });
-  for (const { file } of options.mutant?.patches ?? []) {
-    if (!applied.has(file)) {
-      throw new Error(
-        `mutant ${options.mutant?.id}: ${file} is not part of ${options.entry}'s bundle, so its ` +
-          'patch has no effect; correct the file name',
-      );
-    }
+  if (options.mutant !== undefined && options.applied === undefined) {
+    refuseIdlePatches(options.mutant, applied, options.entry);
   }
   const content = result.outputFiles[0]!.contents;
   const hash = createHash('sha256').update(content).digest('hex').slice(0, 16);
@@ -62,6 +59,33 @@ export async function bundle(options: BundleOptions): Promise<string> {
     renameSync(draft, path);
   }
   return path;
+}
+
+/**
+ * Bundles programs, each with those of a mutant's patches that concern it; gives their paths by name.
+ * Throws when a source does not compile, or a patch does not fit or concerns none of them.
+ */
+export async function bundlePrograms(
+  programs: Readonly<Record<string, string>>,
+  mutant?: Mutant,
+): Promise<Record<string, string>> {
+  const applied = new Set<string>();
+  const bundles: Record<string, string> = {};
+  for (const [name, entry] of Object.entries(programs)) {
+    const patched = mutant === undefined ? {} : { mutant, applied };
+    bundles[name] = await bundle({ entry, name, ...patched });
+  }
+  if (mutant !== undefined) refuseIdlePatches(mutant, applied, Object.values(programs).join(', '));
+  return bundles;
+}
+
+function refuseIdlePatches(mutant: Mutant, applied: ReadonlySet<string>, entries: string): void {
+  const idle = mutant.patches.find(({ file }) => !applied.has(file));
+  if (idle === undefined) return;
+  throw new Error(
+    `mutant ${mutant.id}: ${idle.file} is not part of what is bundled from ${entries}, so its patch ` +
+      'has no effect; plant it in another system or correct the file name',
+  );
 }
 
 /** Applies one patch. Throws unless `find` occurs exactly once. */

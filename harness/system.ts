@@ -2,16 +2,31 @@
 // Everything else about it is its own affair.
 import type { ClusterView } from '../history/plan.ts';
 import type { Checker, RunConfig } from '../history/run-record.ts';
-import type { Mutant } from '../mutants/mutant.ts';
 import type { Cluster, NodeSpec } from './cluster.ts';
 
-export interface System {
+/** What of a cluster is needed to look at its nodes. */
+export type Nodes = Pick<Cluster, 'nodes' | 'address'>;
+
+/** The harness' eyes on a running system. Apart, because they also look from inside the simulator. */
+export interface SystemView {
+  /** Who plays which role just now. Takes at most about half a second, never rejects. */
+  observe(cluster: Nodes): Promise<ClusterView>;
+  /** Why the cluster does not serve yet, or undefined when it does. Never rejects. */
+  notReady(cluster: Nodes): Promise<string | undefined>;
+}
+
+/** Programs of a system by name. */
+export type Programs = Readonly<Record<string, string>>;
+
+export interface System extends SystemView {
   name: string;
   description: string;
-  /** The server's entry point, from the project's root. */
-  source: string;
+  /** Its programs' entry points, from the project's root. */
+  programs: Programs;
   /** Role of the port that clients speak to. */
   clientPort: string;
+  /** What its clients do where nothing else is asked for. */
+  defaultWorkload: string;
   /** Every option of a deployment with its default; `run.json` records those used. */
   defaultOptions: Record<string, number | string | boolean>;
   /** Kinds of cluster it can run on; absent: all. */
@@ -25,16 +40,10 @@ export interface System {
    * for no more than this system promises and shows, or undefined for nobody. Absent: all apply.
    */
   checkerFor?(checker: Checker): Checker | undefined;
-  /** Bundles the server into one file, with the mutant's patches if one is given; its path. */
-  bundle(mutant?: Mutant): Promise<string>;
-  /** One spec a node; `program` is what `bundle` gave. */
-  specs(config: RunConfig, program: string): NodeSpec[];
+  /** One spec a node; `bundles` are the programs as the cluster is to run them, by name. */
+  specs(config: RunConfig, bundles: Programs): NodeSpec[];
   /** Arguments of one start of a node; `baseNs` is the run's start on the monotonic clock. */
   launchArgs(node: string, incarnation: number, baseNs: bigint): string[];
-  /** Who plays which role just now. Takes at most about half a second, never rejects. */
-  observe(cluster: Cluster): Promise<ClusterView>;
-  /** Why the cluster does not serve yet, or undefined when it does. Never rejects. */
-  notReady(cluster: Cluster): Promise<string | undefined>;
 }
 
 /** What a system needs is not installed here; exit 255 with the remedy. */

@@ -21,7 +21,7 @@ import type {
   NodeState,
 } from './cluster.ts';
 import type { Registry } from './registry-types.ts';
-import type { System } from './system.ts';
+import type { Nodes, System } from './system.ts';
 
 /** How the memory cluster misbehaves, for tests of the harness' own failures. */
 export interface MemoryQuirks {
@@ -161,7 +161,7 @@ export function memoryDriver(
   };
 }
 
-function inMemory(cluster: Cluster): MemoryCluster {
+function inMemory(cluster: Nodes): MemoryCluster {
   if (cluster instanceof MemoryCluster) return cluster;
   throw new Error('the memory system runs in a memory cluster only');
 }
@@ -170,10 +170,10 @@ function inMemory(cluster: Cluster): MemoryCluster {
 export const memorySystem: System = {
   name: 'memory',
   description: 'registers in memory, for tests',
-  source: 'harness/testing.ts',
+  programs: {},
   clientPort: 'client',
+  defaultWorkload: 'memory',
   defaultOptions: { tickTime: 1 },
-  bundle: async () => 'memory',
   specs: (config) =>
     config.nodes.map((name) => ({
       name,

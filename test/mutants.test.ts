@@ -4,10 +4,10 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { applyPatch, ROOT } from '../harness/bundle.ts';
+import { applyPatch, bundlePrograms, ROOT } from '../harness/bundle.ts';
 import { clusterDrivers } from '../harness/clusters/index.ts';
 import { readHistory } from '../harness/store.ts';
-import { coordinator } from '../harness/systems/coordinator.ts';
+import { broker } from '../harness/systems/broker.ts';
 import type { Event } from '../history/event.ts';
 import type { RunResults } from '../history/run-record.ts';
 import { mutants } from '../mutants/index.ts';
@@ -111,7 +111,8 @@ describe('every mutant', () => {
         const source = readFileSync(join(ROOT, patch.file), 'utf8');
         expect(applyPatch(source, patch, id)).not.toBe(source);
       }
-      expect(await coordinator.bundle(mutant)).not.toBe(await coordinator.bundle());
+      const { programs } = broker;
+      expect(await bundlePrograms(programs, mutant)).not.toEqual(await bundlePrograms(programs));
     },
   );
 });

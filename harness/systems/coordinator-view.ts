@@ -3,12 +3,9 @@
 import { connect } from 'node:net';
 import type { ClusterView } from '../../history/plan.ts';
 import type { RunConfig } from '../../history/run-record.ts';
-import type { Cluster } from '../cluster.ts';
+import type { Nodes, SystemView } from '../system.ts';
 
 export const PORTS = { client: 2181, peer: 2888, election: 3888 } as const;
-/** What of a cluster is needed to look at its nodes. */
-export type Nodes = Pick<Cluster, 'nodes' | 'address'>;
-
 const WORD_MS_MAX = 300;
 const WORD_BYTES_MAX = 1 << 20;
 
@@ -121,8 +118,8 @@ export async function readyBy(cluster: Nodes, ask: Ask): Promise<string | undefi
   return leaders.length === 1 ? undefined : `leaders: ${leaders.join(' ') || 'none'}`;
 }
 
-/** Who plays which role in our coordinator just now. */
-export const observe = (cluster: Nodes): Promise<ClusterView> => observeBy(cluster, askMntr);
-
-/** Why our coordinator does not serve yet, or undefined when it does. */
-export const notReady = (cluster: Nodes): Promise<string | undefined> => readyBy(cluster, askMntr);
+/** Our coordinator, asked by mntr. */
+export const coordinatorView: SystemView = {
+  observe: (cluster) => observeBy(cluster, askMntr),
+  notReady: (cluster) => readyBy(cluster, askMntr),
+};

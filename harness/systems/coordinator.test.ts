@@ -56,7 +56,7 @@ const mntr = (state: string, epoch: number) =>
 
 describe('deployment', () => {
   it('writes a zoo.cfg with every server and the options', () => {
-    const [spec] = coordinator.specs(config, '/bundle.mjs');
+    const [spec] = coordinator.specs(config, { coordinator: '/bundle.mjs' });
     expect(spec?.files('/data/n1')['zoo.cfg']?.split('\n')).toEqual([
       'maxClientCnxns=0',
       '4lw.commands.whitelist=*',
@@ -74,7 +74,7 @@ describe('deployment', () => {
   });
 
   it('passes every node its id, its event log and its incarnation', () => {
-    const second = coordinator.specs(config, '/bundle.mjs')[1];
+    const second = coordinator.specs(config, { coordinator: '/bundle.mjs' })[1];
     expect(second?.args('/d').join(' ')).toBe(
       '--config /d/zoo.cfg --myid 2 --events /d/events.jsonl --event-level all',
     );

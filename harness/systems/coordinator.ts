@@ -1,10 +1,9 @@
 // How the coordinator is built, deployed and looked at. Its configuration is a zoo.cfg with ZooKeeper's
 // own names, and the harness asks it what any administrator would: mntr, by four-letter word.
 import type { RunConfig } from '../../history/run-record.ts';
-import { bundle } from '../bundle.ts';
 import type { NodeSpec } from '../cluster.ts';
 import type { System } from '../system.ts';
-import { NEEDED, notReady, observe, PORTS, serverId, zooCfg } from './coordinator-view.ts';
+import { coordinatorView, NEEDED, PORTS, serverId, zooCfg } from './coordinator-view.ts';
 
 const SOURCE = 'coordinator/server/main.ts';
 
@@ -24,26 +23,31 @@ function spec(config: RunConfig, node: string, program: string): NodeSpec {
   };
 }
 
+/** Settings of coordinators under test: short, so that a run sees them at work. */
+export const COORDINATOR_OPTIONS = {
+  tickTime: 250,
+  initLimit: 20,
+  syncLimit: 6,
+  snapCount: 10_000,
+  ...NEEDED,
+};
+
+/** What the servers of this project are told at each start. */
+export const launchArgs: System['launchArgs'] = (node, incarnation, baseNs) => [
+  ...['--incarnation', String(incarnation)],
+  ...['--event-base', String(baseNs)],
+  ...['--node', node],
+];
+
 export const coordinator: System = {
   name: 'coordinator',
   description: 'the coordination service of this project, ZooKeeper on the wire',
-  source: SOURCE,
+  programs: { coordinator: SOURCE },
   clientPort: 'client',
-  defaultOptions: {
-    tickTime: 250,
-    initLimit: 20,
-    syncLimit: 6,
-    snapCount: 10_000,
-    ...NEEDED,
-  },
-  bundle: (mutant) =>
-    bundle({ entry: SOURCE, name: 'coordinator', ...(mutant === undefined ? {} : { mutant }) }),
-  specs: (config, program) => config.nodes.map((node) => spec(config, node, program)),
-  launchArgs: (node, incarnation, baseNs) => [
-    ...['--incarnation', String(incarnation)],
-    ...['--event-base', String(baseNs)],
-    ...['--node', node],
-  ],
-  observe,
-  notReady,
+  defaultWorkload: 'register',
+  defaultOptions: { ...COORDINATOR_OPTIONS },
+  specs: (config, { coordinator: program = '' }) =>
+    config.nodes.map((node) => spec(config, node, program)),
+  launchArgs,
+  ...coordinatorView,
 };

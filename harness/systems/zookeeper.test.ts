@@ -3,6 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { coordinatorCheckers } from '../../checkers/index.ts';
 import type { RunConfig } from '../../history/run-record.ts';
+import { bundlePrograms } from '../bundle.ts';
 import { registry } from '../registry.ts';
 import { checkersOf } from '../registry-types.ts';
 import { parseSrvr, zookeeper } from './zookeeper.ts';
@@ -14,7 +15,7 @@ const config = {
 } as Partial<RunConfig> as RunConfig;
 
 describe('deployment', () => {
-  const [, second] = zookeeper.specs(config, '/program.mjs');
+  const [, second] = zookeeper.specs(config, { 'zookeeper-node': '/program.mjs' });
 
   it('writes a zoo.cfg with ZooKeeper’s names, and its id beside', () => {
     const files = second?.files('/d') ?? {};
@@ -38,9 +39,9 @@ describe('deployment', () => {
     expect(line).toMatch(/QuorumPeerMain \/d\/zoo\.cfg$/);
   });
 
-  it('has no source to plant a bug in', () => {
-    const mutant = registry.mutants[0];
-    expect(() => zookeeper.bundle(mutant)).toThrow(/no source for mutant/);
+  it('has no source to plant a bug in', async () => {
+    const planted = bundlePrograms(zookeeper.programs, registry.mutants[0]);
+    await expect(planted).rejects.toThrow(/has no effect; plant it in another system/);
   });
 });
 

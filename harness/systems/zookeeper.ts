@@ -4,7 +4,6 @@ import { existsSync } from 'node:fs';
 import { orderedRegisters } from '../../checkers/linearizability/ordered.ts';
 import { sessionsSeen } from '../../checkers/sessions-seen.ts';
 import type { RunConfig } from '../../history/run-record.ts';
-import { bundle } from '../bundle.ts';
 import type { NodeSpec } from '../cluster.ts';
 import type { System } from '../system.ts';
 import {
@@ -104,8 +103,9 @@ function missing(): string | undefined {
 export const zookeeper: System = {
   name: 'zookeeper',
   description: 'ZooKeeper itself, of Debian’s package zookeeper',
-  source: SOURCE,
+  programs: { 'zookeeper-node': SOURCE },
   clientPort: 'client',
+  defaultWorkload: 'register',
   clusters: ['docker', 'local'],
   // It writes no log of events, so nobody can judge what goes on between its servers.
   eventLevel: 'off',
@@ -125,11 +125,7 @@ export const zookeeper: System = {
     if (checker.name === 'sessions') return sessionsSeen;
     return checker;
   },
-  bundle(mutant) {
-    if (mutant !== undefined) throw new Error(`zookeeper has no source for mutant ${mutant.id}`);
-    return bundle({ entry: SOURCE, name: 'zookeeper-node' });
-  },
-  specs(config, program) {
+  specs(config, { 'zookeeper-node': program = '' }) {
     const java = javaOf(config);
     return config.nodes.map((node) => spec(config, node, program, java));
   },

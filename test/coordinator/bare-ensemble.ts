@@ -13,6 +13,7 @@ import {
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bundlePrograms } from '../../harness/bundle.ts';
 import { nodeBinary } from '../../harness/clusters/bundle.ts';
 import { coordinator } from '../../harness/systems/coordinator.ts';
 import { fourLetterWord } from '../../harness/systems/coordinator-view.ts';
@@ -89,7 +90,12 @@ export class BareEnsemble implements AsyncDisposable {
       const home = join(dir, `s${at + 1}`);
       return { sid: at + 1, dir: home, dataDir: join(home, 'data'), ports: named };
     });
-    return new BareEnsemble(dir, servers, await coordinator.bundle(), options);
+    return new BareEnsemble(
+      dir,
+      servers,
+      (await bundlePrograms(coordinator.programs)).coordinator ?? '',
+      options,
+    );
   }
 
   /** An ensemble that serves. */

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ClientOptions, CoordinatorClient } from '../../coordinator/client/index.ts';
+import { bundlePrograms } from '../../harness/bundle.ts';
 import { monotonicNs } from '../../harness/clock.ts';
 import type { Cluster, ClusterDriver, InjectedFault } from '../../harness/cluster.ts';
 import { localDriver } from '../../harness/clusters/local/driver.ts';
@@ -104,7 +105,7 @@ export class Ensemble implements AsyncDisposable {
     const baseNs = monotonicNs();
     const cluster = await driver.create({
       runId: runDir.split('-').at(-1) ?? 'test',
-      specs: coordinator.specs(config, await coordinator.bundle()),
+      specs: coordinator.specs(config, await bundlePrograms(coordinator.programs)),
       runDir,
       launchArgs: (node, incarnation) => coordinator.launchArgs(node, incarnation, baseNs),
       log: () => undefined,

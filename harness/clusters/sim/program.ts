@@ -6,7 +6,7 @@ import { errorLine, RunClock } from '../../clock.ts';
 import { Interpreter } from '../../interpreter.ts';
 import { nemeses, workloads } from '../../plugins.ts';
 import { Recorder } from '../../recorder.ts';
-import { notReady, observe } from '../../systems/coordinator-view.ts';
+import { coordinatorView } from '../../systems/coordinator-view.ts';
 import { BRIDGE, type Bridge } from './bridge.ts';
 
 const READY_MS_MAX = 60_000;
@@ -25,7 +25,7 @@ const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve,
 async function ready(): Promise<boolean> {
   const deadline = clock.now() + READY_MS_MAX * 1e6;
   for (;;) {
-    const why = await notReady(cluster);
+    const why = await coordinatorView.notReady(cluster);
     if (why === undefined) return true;
     if (clock.now() > deadline) {
       bridge.error(`not ready within ${READY_MS_MAX} ms of simulated time: ${why}`);
@@ -93,7 +93,7 @@ async function main(): Promise<void> {
     seed: config.seed,
     options: config.workloadOptions,
   };
-  const observed = () => observe(cluster);
+  const observed = () => coordinatorView.observe(cluster);
   const nemesisOptions = config.nemesisOptions ?? {};
   const seen = { context, cluster, observe: observed, recorder, clock };
   const parts = { workload, nemesis, nemesisOptions, timing, ...seen };
