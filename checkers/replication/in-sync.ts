@@ -7,7 +7,7 @@ import type { BrokerEventOf } from './replica-log.ts';
 
 /**
  * I-K5, I-K8: who is taken into the ISR has caught up in this epoch; and where a leader is elected, every
- * running member of the stored ISR holds all that earlier epochs committed.
+ * running member of the stored ISR, and whoever is eligible besides, holds all that earlier epochs committed.
  */
 export function judgeStored(
   run: ReplicationRun,
@@ -35,7 +35,7 @@ export function judgeStored(
     return;
   }
   if (event.leader === -1 || event.unclean === true) return;
-  for (const member of event.isr) {
+  for (const member of [...event.isr, ...(event.elr ?? [])]) {
     const node = run.nodeOf(member);
     const log = node === undefined ? undefined : books.replica(node);
     if (log === undefined || log.uncertain || log.end >= books.trueHw) continue;
@@ -43,8 +43,8 @@ export function judgeStored(
     if (books.leaders.has(event.leaderEpoch)) continue;
     run.add(
       'isr-incomplete',
-      `${event.node} stored broker ${member} as in sync with ${books.tp} at ${nameEvent(event)}, but its log ends at ` +
-        `${log.end}, and everything below ${books.trueHw} is committed.`,
+      `${event.node} stored broker ${member} as ${event.isr.includes(member) ? 'in sync with' : 'eligible for'} ` +
+        `${books.tp} at ${nameEvent(event)}, but its log ends at ${log.end}, and everything below ${books.trueHw} is committed.`,
       books,
       event,
     );

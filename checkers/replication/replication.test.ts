@@ -37,6 +37,15 @@ function failedOver(): ScriptedBrokers {
   return brokers;
 }
 
+/** Broker 1 leads alone; 2 and 3 left its ISR and are eligible. */
+function shrunkToOne(): ScriptedBrokers {
+  const brokers = thirtyCommitted();
+  brokers.isr = [1];
+  brokers.elr = [2, 3];
+  brokers.store('leader');
+  return brokers;
+}
+
 describe('what correct brokers say is valid', () => {
   test('in one epoch', () => {
     expect(judge(replication, thirtyCommitted())).toMatchObject({
@@ -58,6 +67,23 @@ describe('what correct brokers say is valid', () => {
       evidence: { controllers: 2, statesStored: 3, elections: 1 },
     });
     expect(judge(producers, brokers).anomalies).toEqual([]);
+  });
+
+  test('over an election of a replica that left when nothing could be committed any more (KIP-966)', () => {
+    const brokers = shrunkToOne();
+    brokers.elr = [];
+    brokers.elect(2, [2]);
+    brokers.follow(3);
+    brokers.replicate(3);
+    brokers.isr = [2, 3];
+    brokers.store('leader');
+    brokers.produce();
+    expect(judge(replication, brokers)).toMatchObject({ outcome: 'valid', anomalies: [] });
+    expect(judge(partitionStates, brokers)).toMatchObject({
+      outcome: 'valid',
+      anomalies: [],
+      evidence: { elections: 1, eligibleElections: 1 },
+    });
   });
 
   test('over a state that was stored by a broker killed before it could tell', () => {
@@ -159,6 +185,17 @@ describe('replication: each rule broken alone', () => {
         b.store('leader');
         b.produce();
         b.elect(3, [3]);
+      },
+    ],
+    [
+      'an eligible replica without what is committed',
+      ['isr-incomplete'],
+      (b) => {
+        b.isr = [1, 2];
+        b.store('leader');
+        b.produce();
+        b.elr = [3];
+        b.elect(2, [2]);
       },
     ],
     [
@@ -277,6 +314,63 @@ describe('partition states: each rule broken alone', () => {
         b.isr = [1, 2];
         b.store('leader');
         b.elect(3, [3]);
+      },
+    ],
+    [
+      'an election outside of ISR and eligible replicas',
+      ['elected-outside-isr'],
+      (b) => {
+        b.isr = [1, 2];
+        b.store('leader');
+        b.isr = [1];
+        b.elr = [2];
+        b.store('leader');
+        b.elr = [];
+        b.elect(3, [3]);
+      },
+    ],
+    [
+      'an election of one who was eligible once',
+      ['elected-outside-isr'],
+      (b) => {
+        b.isr = [1];
+        b.elr = [2, 3];
+        b.store('leader');
+        b.isr = [1, 2];
+        b.elr = [];
+        b.store('leader');
+        b.elect(3, [3]);
+      },
+    ],
+    [
+      'an eligible replica beside enough in sync',
+      ['eligible-beside-enough'],
+      (b) => {
+        b.isr = [1, 2];
+        b.elr = [3];
+        b.store('leader');
+      },
+    ],
+    [
+      'an eligible replica that was no candidate before',
+      ['eligible-from-nowhere'],
+      (b) => {
+        b.isr = [1, 2];
+        b.store('leader');
+        b.isr = [1];
+        b.elr = [2, 3];
+        b.store('leader');
+      },
+    ],
+    [
+      'an ISR that an elected eligible replica brings others into',
+      ['isr-grown-by-controller'],
+      (b) => {
+        b.isr = [1];
+        b.elr = [2, 3];
+        b.store('leader');
+        b.elr = [];
+        b.elect(2, [2, 3]);
       },
     ],
     ['an unclean election', ['unclean-election'], (b) => b.elect(3, [3], { unclean: true })],

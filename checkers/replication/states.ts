@@ -1,15 +1,17 @@
 // Judges what is stored of partitions and controllers: one leader in an epoch, chosen from the in-sync
 // replicas by the one controller of its epoch, each change made on top of the last (I-K1, I-K2, I-K12).
+// A replica that left while nothing could be committed may be chosen too, and only then is it eligible (KIP-966).
 import type { BrokerNodeEvent } from '../../history/broker-event.ts';
 import type { Checker, RunRecord } from '../../history/run-record.ts';
 import { brokerLogProblem, Findings, nameEvent, unknownVerdict } from '../evidence.ts';
 import type { BrokerEventOf } from './replica-log.ts';
-import { lossAllowed } from './settings.ts';
+import { lossAllowed, minInsyncReplicas } from './settings.ts';
 
 const NAME = 'partition-states';
 const GUARANTEE =
-  'A partition has one leader in each leader epoch, chosen from its in-sync replicas by the one controller of a ' +
-  'controller epoch; epochs never fall, and every change is made on top of the last one.';
+  'A partition has one leader in each leader epoch, chosen by the one controller of a controller epoch from its ' +
+  'in-sync replicas or those that left while too few were in sync for anything to be committed; epochs never ' +
+  'fall, and every change is made on top of the last one.';
 
 /** Fewer stored states than this prove nothing. */
 const STORED_MIN = 3;
@@ -23,7 +25,8 @@ export const partitionStates: Checker = {
     const gap = brokerLogProblem(run);
     if (gap !== undefined) return unknownVerdict(NAME, GUARANTEE, gap);
     const findings = new Findings();
-    for (const name of ['controllers', 'statesStored', 'elections', 'uncleanElections']) {
+    const counted = ['controllers', 'statesStored', 'elections', 'eligibleElections'];
+    for (const name of [...counted, 'uncleanElections']) {
       findings.count(name, 0);
     }
     const { brokerEvents = [] } = run;
@@ -136,16 +139,49 @@ function judgeLife(run: RunRecord, life: readonly Stored[], findings: Findings):
         );
       }
     }
+    judgeEligible(run, before, event, what, add);
     if (before !== undefined) judgeChange(before, event, what, add, findings);
     before = event;
   }
+}
+
+type Add = (kind: string, why: string, ...events: Stored[]) => void;
+
+/** Whoever may lead by this state: its in-sync and its eligible replicas. */
+function candidates({ isr, elr = [] }: Stored): readonly number[] {
+  return [...isr, ...elr];
+}
+
+/**
+ * I-K2: who is eligible has all that was committed. It was a candidate before, and since it is not in sync any
+ * more nothing was committed, because fewer than min.insync.replicas were in sync.
+ */
+function judgeEligible(
+  run: RunRecord,
+  before: Stored | undefined,
+  event: Stored,
+  what: string,
+  add: Add,
+): void {
+  const { tp, isr, elr = [], version } = event;
+  if (elr.length === 0) return;
+  const named = `${what} lets ${elr.join(', ')} be elected beside the in-sync replicas ${isr.join(', ')}`;
+  const least = minInsyncReplicas(run.config, tp);
+  if (isr.length >= least) {
+    add('eligible-beside-enough', `${named}, though ${least} in sync are enough to commit.`, event);
+  }
+  if (before === undefined || version !== before.version + 1) return;
+  const strangers = elr.filter((member) => !candidates(before).includes(member));
+  if (strangers.length === 0) return;
+  const why = `${named}; ${strangers.join(', ')} could not be by version ${before.version} (${nameEvent(before)}).`;
+  add('eligible-from-nowhere', why, before, event);
 }
 
 function judgeChange(
   before: Stored,
   event: Stored,
   what: string,
-  add: (kind: string, why: string, ...events: Stored[]) => void,
+  add: Add,
   findings: Findings,
 ): void {
   const from = `version ${before.version} (${nameEvent(before)})`;
@@ -183,9 +219,16 @@ function judgeChange(
   }
   if (leader === -1 || event.unclean === true) return;
   if (leaderEpoch > before.leaderEpoch) findings.count('elections');
-  const added = isr.filter((member) => !before.isr.includes(member));
-  if (!before.isr.includes(leader)) {
-    const why = `${what} elects ${leader}, but the in-sync replicas of ${from} are ${before.isr.join(', ')}.`;
+  const eligible = candidates(before).includes(leader);
+  if (eligible && !before.isr.includes(leader)) findings.count('eligibleElections');
+  // An eligible replica that is elected is the one thing by which a controller lets an ISR grow.
+  const added = isr.filter((member) => !before.isr.includes(member) && member !== leader);
+  if (!eligible) {
+    const { elr = [] } = before;
+    const others = elr.length === 0 ? 'nobody else is' : `${elr.join(', ')} are`;
+    const why =
+      `${what} elects ${leader}, but the in-sync replicas of ${from} are ${before.isr.join(', ')}, ` +
+      `and ${others} eligible.`;
     add('elected-outside-isr', why, before, event);
   } else if (added.length > 0) {
     const why = `${what} takes ${added.join(', ')} into the ISR; only the leader knows who has caught up.`;

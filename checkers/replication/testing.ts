@@ -26,6 +26,8 @@ export class ScriptedBrokers {
   leader = -1;
   leaderEpoch = -1;
   isr: number[] = [];
+  /** Eligible besides the ISR. */
+  elr: number[] = [];
   hw = 0;
   /** Of the controller that chose the leader: a leader's own change keeps it. */
   #chosenIn = 0;
@@ -66,11 +68,12 @@ export class ScriptedBrokers {
   }
 
   store(by: 'controller' | 'leader', more: { unclean?: true } = {}): void {
-    const { leader, leaderEpoch, isr } = this;
+    const { leader, leaderEpoch, isr, elr } = this;
     if (by === 'controller') this.#chosenIn = this.controllerEpoch;
     const controllerEpoch = this.#chosenIn;
     const version = ++this.version;
-    const state = { leader, leaderEpoch, isr: [...isr], controllerEpoch, version, ...more };
+    const stored = { leader, leaderEpoch, isr: [...isr], controllerEpoch, version, ...more };
+    const state = elr.length === 0 ? stored : { ...stored, elr: [...elr] };
     this.say(by === 'leader' ? leader : this.controller, {
       ev: 'stateStored',
       tp: TP,
