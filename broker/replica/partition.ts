@@ -69,7 +69,7 @@ export class Partition {
 
   #learnState(state: PartitionState): void {
     const known = this.#state;
-    if (this.#closed || (known !== undefined && state.version <= known.version)) return;
+    if (this.#closed || (known !== undefined && !isNews(state, known))) return;
     this.#state = state;
     const sameTerm = known?.leaderEpoch === state.leaderEpoch && known.leader === state.leader;
     if (!sameTerm) this.#turnTo(state);
@@ -219,4 +219,14 @@ export class Partition {
     await left;
     await this.#turning;
   }
+}
+
+/**
+ * Whether a state says more than the one that is known: a later version, or the same one seen otherwise, since
+ * a broker sees its own leadership only under the registration that was elected. That may end, and the state
+ * may have been seen before the registration was, without anybody having written anything.
+ */
+function isNews(state: PartitionState, known: PartitionState): boolean {
+  if (state.version !== known.version) return state.version > known.version;
+  return state.leader !== known.leader;
 }

@@ -359,6 +359,29 @@ describe('another leader', () => {
     expect(produced.error).toBe('REQUEST_TIMED_OUT');
   });
 
+  it('is nobody whose session ended, before anything is written, and may be the same in the next epoch', async () => {
+    begin();
+    await leads(1);
+    await cluster.broker(1).produce(OF, { values: ['a'] });
+    cluster.cut(1, 2);
+    const first = cluster.broker(1);
+    const waiting = first.produce(OF, { values: ['b'] });
+    await settled(() => expect(endOf(1)).toBe(2));
+    first.metadata.registered = false;
+    expect((await waiting).error).toBe('NOT_LEADER_OR_FOLLOWER');
+    expect(first.replicas.leaderEpochOf(OF)).toBeUndefined();
+    for (const acks of [1, -1] as const) {
+      const refused = await first.produce(OF, { values: ['c'] }, acks);
+      expect(refused.error).toBe('NOT_LEADER_OR_FOLLOWER');
+    }
+    cluster.heal();
+    // The new state comes before the registration that it was written for is known here.
+    cluster.store.elect(OF, 1);
+    first.metadata.registered = true;
+    await leads(1);
+    expect((await first.produce(OF, { values: ['d'] })).baseOffset).toBe(2);
+  });
+
   it('is told to listeners when it serves and when it ends', async () => {
     begin();
     const told: (number | undefined)[] = [];

@@ -117,13 +117,19 @@ export class TestMetadata implements Metadata {
   /** Reads are not answered. */
   deaf = false;
   readonly #store: TestStore;
+  readonly #brokerId: number;
   #behind = false;
+  #registered = true;
+  /** What the store was when this view of it was made. */
+  #seenFrom: MetadataImage;
   #waiting: (() => void)[] = [];
   readonly #listeners = new Set<(change: MetadataChange) => void>();
 
-  constructor(store: TestStore) {
+  constructor(store: TestStore, brokerId: number) {
     this.#store = store;
+    this.#brokerId = brokerId;
     this.image = store.image;
+    this.#seenFrom = store.image;
     store.views.add(this);
   }
 
@@ -133,10 +139,35 @@ export class TestMetadata implements Metadata {
     this.catchUp();
   }
 
+  /** While its session is over it sees nothing that it leads, and versions stay as they are. */
+  set registered(registered: boolean) {
+    if (this.#registered === registered) return;
+    this.#registered = registered;
+    this.#publish();
+  }
+
+  #seen(): MetadataImage {
+    const { image } = this.#store;
+    if (this.#registered) return image;
+    const unled = ({ state, ...rest }: PartitionInfo): PartitionInfo => {
+      if (state?.leader !== this.#brokerId) return { ...rest, ...(state && { state }) };
+      return { ...rest, state: { ...state, leader: NO_LEADER } };
+    };
+    const topics = [...image.topics].map(([name, topic]) => {
+      return [name, { ...topic, partitions: topic.partitions.map(unled) }] as const;
+    });
+    return { ...image, topics: new Map(topics) };
+  }
+
   catchUp(): void {
-    if (this.#behind || this.image === this.#store.image) return;
+    if (this.#behind || this.#seenFrom === this.#store.image) return;
+    this.#publish();
+  }
+
+  #publish(): void {
     const before = this.image;
-    this.image = this.#store.image;
+    this.#seenFrom = this.#store.image;
+    this.image = this.#seen();
     const names = [...before.topics.keys(), ...this.image.topics.keys()];
     const topics = new Set(
       names.filter((name) => before.topics.get(name) !== this.image.topics.get(name)),
@@ -215,7 +246,7 @@ export class TestBroker implements Peers {
     const { store, settings, logSettings, events } = this.cluster;
     const opened = LogDirectory.open(this.dir, { configFor: () => logConfig(logSettings) });
     const epoch = store.register(this.id, lossy);
-    this.metadata = new TestMetadata(store);
+    this.metadata = new TestMetadata(store, this.id);
     this.running = true;
     const life = { ended: false };
     this.#life = life;
