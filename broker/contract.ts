@@ -33,8 +33,8 @@ export interface BrokerInfo {
   readonly epoch: number;
   readonly endpoints: Endpoints;
   /**
-   * It started after an unclean stop and does not sync before it counts (log.flush.interval.messages above
-   * 1): what it had may be gone, so it is no candidate of any partition before it has caught up (KIP-966).
+   * It stopped uncleanly while a log of it counted what was not synced (log.flush.interval.messages above 1),
+   * and has not caught up since: what it had may be gone, so it is no candidate of any partition (KIP-966).
    */
   readonly lossy: boolean;
 }
@@ -49,6 +49,8 @@ export interface PartitionState {
   readonly isr: readonly number[];
   /** Left the ISR but has everything that was ever committed: may be elected as well (KIP-966). */
   readonly eligible?: readonly number[];
+  /** The registration (czxid) under which each member of the ISR, and each eligible one, became one. */
+  readonly brokerEpochs?: Readonly<Record<number, number>>;
   /** Epoch of the controller that chose the leader. */
   readonly controllerEpoch: number;
   /** The znode's version, for compare-and-set. */

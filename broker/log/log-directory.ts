@@ -6,6 +6,7 @@ import { encodeCheckpoint, readCheckpoint } from './checkpoint.ts';
 import type { LogConfig } from './config.ts';
 import { CorruptLogError } from './errors.ts';
 import { makeDirectory, removeAll, replaceFile, syncDirectory, TMP_SUFFIX } from './files.ts';
+import { LossMark } from './loss-mark.ts';
 import { PartitionLog, type Recovered } from './partition-log.ts';
 
 /** Kafka's name of the file that a broker leaves when it stops in order. */
@@ -45,6 +46,8 @@ export interface OpenedDirectory {
 
 export class LogDirectory {
   readonly dir: string;
+  /** Whether records that counted may be gone since an earlier stop. */
+  readonly loss: LossMark;
   readonly #options: LogDirectoryOptions;
   readonly #logs = new Map<string, PartitionLog>();
 
@@ -55,7 +58,8 @@ export class LogDirectory {
   static open(dir: string, options: LogDirectoryOptions): OpenedDirectory {
     makeDirectory(dir);
     const cleanBrokerEpoch = takeCleanMark(dir);
-    const directory = new LogDirectory(dir, options);
+    const loss = LossMark.load(dir, cleanBrokerEpoch !== null);
+    const directory = new LogDirectory(dir, options, loss);
     const opened: OpenedLog[] = [];
     const refused: RefusedLog[] = [];
     for (const name of fs.readdirSync(dir).sort()) {
@@ -73,9 +77,10 @@ export class LogDirectory {
     return { directory, opened, refused, cleanBrokerEpoch };
   }
 
-  private constructor(dir: string, options: LogDirectoryOptions) {
+  private constructor(dir: string, options: LogDirectoryOptions, loss: LossMark) {
     this.dir = dir;
     this.#options = options;
+    this.loss = loss;
   }
 
   /** Opens a partition's log, or makes an empty one. Throws CorruptLogError and what the disk throws. */
@@ -84,12 +89,24 @@ export class LogDirectory {
     if (this.#logs.has(name)) throw new Error(`the log of ${name} is open already`);
     const { configFor, now } = this.#options;
     const config = configFor(topicPartition.topic);
+    this.#note(config);
     const opened = PartitionLog.open(path.join(this.dir, name), {
       config,
       ...(now === undefined ? {} : { now }),
     });
     this.#logs.set(name, opened.log);
     return opened;
+  }
+
+  /** Gives an open log changed settings. Throws what the disk throws. */
+  configure(log: PartitionLog, config: LogConfig): void {
+    this.#note(config);
+    log.configure(config);
+  }
+
+  /** What is about to count without being durable is remembered before it does. */
+  #note({ flushIntervalMessages }: LogConfig): void {
+    if (flushIntervalMessages !== 1) this.loss.counting();
   }
 
   /** The open log of a partition. */

@@ -245,6 +245,8 @@ export class Leader {
   #lostRecords(follower: FollowerProgress): boolean {
     const broker = this.replica.context.metadata.image.brokers.get(follower.id);
     if (broker === undefined || !broker.lossy) return false;
+    // It joined under this very registration, and did so by having everything.
+    if (this.#isr.stored.brokerEpochs?.[follower.id] === broker.epoch) return false;
     // Fetches of an earlier life say nothing about this one.
     return follower.brokerEpoch !== broker.epoch || follower.offset < this.replica.highWatermark;
   }

@@ -10,6 +10,7 @@ import type {
   TopicPartition,
 } from '../contract.ts';
 import type { OpenedDirectory } from '../log/log-directory.ts';
+import { CatchUp } from './catch-up.ts';
 import { ReplicaCheckpoint } from './checkpoint.ts';
 import type { ReplicaContext } from './context.ts';
 import { leadershipError } from './fetch-answers.ts';
@@ -66,12 +67,15 @@ export class LocalReplicas implements Replicas {
     });
     const { monotonicMs } = context;
     this.#fetches = new Fetches({ find: (of) => this.#placement.find(of), monotonicMs });
+    const catchUp = new CatchUp(context, opened.directory.loss);
     this.#startTimers();
     this.#unsubscribe = context.metadata.subscribe(({ topics, brokers }) => {
       this.#placement.update(topics);
       if (brokers) this.#reviewLeaders();
+      catchUp.look();
     });
     this.#placement.begin();
+    catchUp.look();
   }
 
   #startTimers(): void {

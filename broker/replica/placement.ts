@@ -156,7 +156,7 @@ export class Placement {
     const { replica } = partition;
     const broker = { log: logSettings, minIsr: context.settings.minInsyncReplicas };
     const { log, minIsr } = topicSettings(topic.settings, broker);
-    replica.log.configure(log);
+    this.#options.opened.directory.configure(replica.log, log);
     replica.minIsr = Math.min(minIsr, info.replicas.length);
     partition.learn(info);
   }

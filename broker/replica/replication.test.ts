@@ -267,6 +267,41 @@ describe('the ISR', () => {
     await isrIs(1, 2, 3);
     expect(endOf(3)).toBe(1);
   });
+
+  it.each([
+    ['the broker', {}, { 'log.flush.interval.messages': 1000 }],
+    ['one topic', { 'flush.messages': '1000' }, {}],
+  ])(
+    'is without who may have lost records, over a clean restart too, until it is in it again: %s',
+    async (_, topic, log) => {
+      begin({}, topic, log);
+      await leads(1);
+      const third = cluster.broker(3);
+      const isLossy = () => cluster.store.image.brokers.get(3)?.lossy;
+      expect((await cluster.broker(1).produce(OF, { values: ['a'] })).error).toBeUndefined();
+      await third.kill();
+      cluster.cut(1, 3);
+      third.start();
+      await isrIs(1, 2);
+      await third.stop();
+      third.start();
+      expect(isLossy()).toBe(true);
+      cluster.heal();
+      await isrIs(1, 2, 3);
+      expect((await cluster.broker(1).produce(OF, { values: ['b'] })).error).toBeUndefined();
+      // Its registration says what it said; a new leader goes by the state, and keeps it.
+      cluster.store.elect(OF, 2);
+      await leads(2);
+      expect((await cluster.broker(2).produce(OF, { values: ['c'] })).error).toBeUndefined();
+      expect(cluster.store.stateOf(OF)?.isr.toSorted()).toEqual([1, 2, 3]);
+      await third.stop();
+      third.start();
+      expect(isLossy()).toBe(false);
+      await third.kill();
+      third.start();
+      expect(isLossy()).toBe(true);
+    },
+  );
 });
 
 describe('another leader', () => {

@@ -69,10 +69,16 @@ export class TestStore {
     const id = this.#epochs.toString(16).padStart(32, '0');
     const partitions = replicas.map((ids): PartitionInfo => {
       const [leader = NO_LEADER] = ids;
-      const state = { leader, leaderEpoch: 0, isr: ids, controllerEpoch: 1, version: 0 };
+      const brokerEpochs = this.#epochsOf(ids);
+      const first = { leader, leaderEpoch: 0, isr: ids, brokerEpochs };
+      const state = { ...first, controllerEpoch: 1, version: 0 };
       return { replicas: ids, state };
     });
     this.change([{ name, id, partitions, settings, deleting: false }]);
+  }
+
+  #epochsOf(ids: readonly number[]): Record<number, number> {
+    return Object.fromEntries(ids.map((id) => [id, this.image.brokers.get(id)?.epoch ?? 0]));
   }
 
   deleteTopic(name: string): void {
@@ -89,7 +95,8 @@ export class TestStore {
   elect(of: TopicPartition, leader: number, isr?: readonly number[]): void {
     const state = this.stateOf(of) as PartitionState;
     const { leaderEpoch, version } = state;
-    const next = { leader, leaderEpoch: leaderEpoch + 1, version: version + 1 };
+    const brokerEpochs = { ...state.brokerEpochs, ...this.#epochsOf([leader]) };
+    const next = { leader, leaderEpoch: leaderEpoch + 1, brokerEpochs, version: version + 1 };
     this.setState(of, { ...state, ...next, isr: isr ?? state.isr });
   }
 
@@ -191,13 +198,18 @@ export class TestMetadata implements Metadata {
     expected: PartitionState,
     isr: readonly number[],
   ): Promise<PartitionState | undefined> {
+    const epochs = new Map([...this.image.brokers].map(([id, { epoch }]) => [id, epoch]));
     if (this.fate === 'kept waiting') {
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
     }
     if (this.fate === 'lost') throw new Error('connection lost');
     const stored = this.#store.stateOf(of);
     if (stored?.version !== expected.version) return undefined;
-    const state = { ...stored, isr: [...isr], version: stored.version + 1 };
+    const joining = isr.filter((id) => !stored.isr.includes(id));
+    // As this broker sees them: what it judged by is what it writes.
+    const joined = joining.map((id) => [id, epochs.get(id) ?? 0] as const);
+    const brokerEpochs = { ...stored.brokerEpochs, ...Object.fromEntries(joined) };
+    const state = { ...stored, isr: [...isr], brokerEpochs, version: stored.version + 1 };
     this.#store.setState(of, state);
     if (this.fate === 'written, unanswered') throw new Error('connection lost');
     return state;
@@ -242,10 +254,11 @@ export class TestBroker implements Peers {
     this.dir = path.join(cluster.root, `${id}`);
   }
 
+  /** Registers as lossy if its folder says so, or if told to. */
   start(lossy = false): void {
     const { store, settings, logSettings, events } = this.cluster;
     const opened = LogDirectory.open(this.dir, { configFor: () => logConfig(logSettings) });
-    const epoch = store.register(this.id, lossy);
+    const epoch = store.register(this.id, lossy || opened.directory.loss.lossy);
     this.metadata = new TestMetadata(store, this.id);
     this.running = true;
     const life = { ended: false };

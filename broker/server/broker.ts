@@ -46,18 +46,23 @@ export class Broker {
       configFor: () => logConfig(config.log),
     });
     const clean = opened.cleanBrokerEpoch !== null;
-    // Without a sync before it counts, what was counted may be gone after an unclean stop (KIP-966).
-    const synced = logConfig(config.log).flushIntervalMessages === 1;
-    const lossy = !clean && !synced && opened.opened.length + opened.refused.length > 0;
+    const { loss } = opened.directory;
     const level = config.events?.level ?? 'off';
-    events.emit({ ev: 'brokerStart', broker: brokerId, clean, lossy, level });
+    events.emit({ ev: 'brokerStart', broker: brokerId, clean, lossy: loss.lossy, level });
     for (const { topic, partition, error } of opened.refused)
       log(`${partitionKey({ topic, partition })} is damaged: ${error.message}`);
     const { coordinator, sessionTimeoutMs, endpoints, minInsyncReplicas, uncleanElection } = config;
     const metadata = new ClusterMetadata({
       coordinator,
       sessionTimeoutMs,
-      broker: { id: brokerId, endpoints, lossy },
+      broker: {
+        id: brokerId,
+        endpoints,
+        // As it is when it registers: it may have caught up since it started.
+        get lossy() {
+          return loss.lossy;
+        },
+      },
       events,
       defaults: { minInsyncReplicas, uncleanElection },
     });
