@@ -59,16 +59,19 @@ export class BrokerProcesses {
   /** Starts a broker and waits until it serves. */
   async startBroker(id: number): Promise<void> {
     const { internal, external } = this.#ports.get(id) as { internal: number; external: number };
+    // Brokers call each other by another name than clients do, so that a client that is told the wrong one fails.
     const listeners = `INTERNAL://127.0.0.1:${internal},EXTERNAL://127.0.0.1:${external}`;
     const settings = {
       'broker.id': String(id),
       listeners,
+      'advertised.listeners': listeners.replace('127.0.0.1', 'localhost'),
       'inter.broker.listener.name': 'INTERNAL',
       'zookeeper.connect': `127.0.0.1:${this.#coordinatorPort}`,
       'zookeeper.session.timeout.ms': '2000',
       'log.dirs': path.join(this.dir, `broker-${id}-data`),
       'offsets.topic.num.partitions': '4',
       'group.initial.rebalance.delay.ms': '100',
+      'group.min.session.timeout.ms': '1000',
       'replica.lag.time.max.ms': '2000',
       ...this.#settings,
     };
@@ -90,6 +93,11 @@ export class BrokerProcesses {
       ],
       /listens on/,
     );
+  }
+
+  /** Where a broker keeps the log of a partition. */
+  logDirOf(id: number, topic: string, partition: number): string {
+    return path.join(this.dir, `broker-${id}-data`, `${topic}-${partition}`);
   }
 
   #eventFile(id: number): string {

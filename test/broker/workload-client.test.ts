@@ -15,7 +15,6 @@ const open: WorkloadClient[] = [];
 beforeAll(async () => {
   brokers = await new BrokerProcesses({
     'offsets.topic.replication.factor': '1',
-    'group.min.session.timeout.ms': '1000',
   }).start(1);
   const value = { partitions: 1, replicas: 1, minInsyncReplicas: 1 };
   expect(await clientOf(false).invoke(step('create-topic', value, TOPIC))).toEqual({ type: 'ok' });

@@ -1,0 +1,127 @@
+// Our own client beside those that nobody here wrote: it makes their topics, feeds them, and looks at the bytes
+// that brokers keep. So a test of a stranger never rests on that stranger's word alone.
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect } from 'vitest';
+import { BrokerClient, type Endpoint } from '../../broker/client/index.ts';
+import { batchesOf, type LocatedBatch, verifyBatch } from '../../wire/kafka/record-batch.ts';
+import { recordsOf } from '../../wire/kafka/records.ts';
+import { until } from '../coordinator/ensemble.ts';
+import type { BrokerProcesses } from './brokers.testing.ts';
+
+const TIMEOUT_MS = 20_000;
+const FETCH_BYTES_MAX = 16 * 1024 * 1024;
+const FETCHES_MAX = 1_000;
+const REPLICAS = 3;
+const BROKERS = [1, 2, 3];
+
+export class Onlooker {
+  readonly #brokers: BrokerProcesses;
+  readonly client: BrokerClient;
+
+  constructor(brokers: BrokerProcesses) {
+    this.#brokers = brokers;
+    const bootstrap = brokers.addresses.map((address) => {
+      const [host = '', port] = address.split(':');
+      return { host, port: Number(port) };
+    });
+    this.client = new BrokerClient({ bootstrap, clientId: 'onlooker' });
+  }
+
+  /** Makes a topic with three replicas and waits until all its partitions are led and in sync. */
+  async createTopic(topic: string, partitions: number): Promise<void> {
+    const settings = { 'min.insync.replicas': '2' };
+    await this.client.createTopic(topic, partitions, REPLICAS, settings, TIMEOUT_MS);
+    await this.inSync(topic, partitions);
+  }
+
+  /** Waits until all partitions of a topic are led and all their replicas in sync. */
+  async inSync(topic: string, partitions: number): Promise<void> {
+    await until(
+      `${topic} is in sync`,
+      async () => [...(await this.client.metadata([topic], TIMEOUT_MS)).partitions.values()],
+      (all) =>
+        all.length === partitions &&
+        all.every(({ leader, isr }) => leader >= 0 && isr.length === REPLICAS),
+    );
+  }
+
+  /** The leader of a partition, once there is one. */
+  async leader(topic: string, partition: number): Promise<{ id: number; endpoint: Endpoint }> {
+    const found = await until(
+      `${topic}-${partition} has a leader`,
+      async () => {
+        const image = await this.client.metadata([topic], TIMEOUT_MS);
+        const id = image.partitions.get(`${topic}-${partition}`)?.leader ?? -1;
+        return { id, endpoint: image.brokers.get(id) };
+      },
+      ({ endpoint }) => endpoint !== undefined,
+    );
+    return found as { id: number; endpoint: Endpoint };
+  }
+
+  /** Appends values to a partition, in one batch. */
+  async send(topic: string, partition: number, values: readonly string[]): Promise<void> {
+    const { endpoint } = await this.leader(topic, partition);
+    const records = values.map((value) => ({ timestampMs: Date.now(), value: Buffer.from(value) }));
+    await this.client.produce(endpoint, { topic, partition }, records, TIMEOUT_MS);
+  }
+
+  /** Appends a batch that is there already, byte by byte. */
+  async sendBatch(topic: string, partition: number, batch: Buffer): Promise<void> {
+    const { endpoint } = await this.leader(topic, partition);
+    const topicData = [{ name: topic, partitionData: [{ index: partition, records: batch }] }];
+    const request = { acks: -1, timeoutMs: TIMEOUT_MS, topicData };
+    const { responses } = await this.client.ask(endpoint, 'Produce', request, TIMEOUT_MS);
+    expect(responses[0]?.partitionResponses[0]?.errorCode).toBe(0);
+  }
+
+  /** All batches of a partition as its leader gives them: CRCs are right and offsets leave no gap. */
+  async batches(topic: string, partition: number): Promise<LocatedBatch[]> {
+    const { endpoint } = await this.leader(topic, partition);
+    const found: LocatedBatch[] = [];
+    let fetchOffset = 0;
+    for (let fetches = 0; fetches < FETCHES_MAX; fetches++) {
+      const wanted = { partition, fetchOffset, partitionMaxBytes: FETCH_BYTES_MAX };
+      const topics = [{ topic, partitions: [wanted] }];
+      const request = { maxWaitMs: 0, minBytes: 1, maxBytes: FETCH_BYTES_MAX, topics };
+      const answer = await this.client.ask(endpoint, 'Fetch', request, TIMEOUT_MS);
+      const [got] = answer.responses[0]?.partitions ?? [];
+      expect(got?.errorCode).toBe(0);
+      for (const batch of batchesOf(got?.records ?? Buffer.alloc(0))) {
+        expect(verifyBatch(batch.bytes).baseOffset).toBe(fetchOffset);
+        fetchOffset = batch.header.lastOffset + 1;
+        found.push(batch);
+      }
+      if (fetchOffset === got?.highWatermark) return found;
+    }
+    throw new Error(`${topic}-${partition}: not read to its end in ${FETCHES_MAX} fetches`);
+  }
+
+  /** All values of a partition, in order; batches of Snappy and LZ4 are not for us to unpack. */
+  async values(topic: string, partition: number): Promise<string[]> {
+    const batches = await this.batches(topic, partition);
+    return batches.flatMap(({ bytes }) =>
+      recordsOf(bytes).map(({ value }) => value?.toString() ?? ''),
+    );
+  }
+
+  /** Waits until the logs of a partition on all brokers hold the same bytes, and at least one. */
+  async sameBytesEverywhere(topic: string, partition: number): Promise<void> {
+    const logOf = (id: number): string => {
+      const dir = this.#brokers.logDirOf(id, topic, partition);
+      const segments = readdirSync(dir).filter((name) => name.endsWith('.log'));
+      const bytes = segments.sort().map((name) => readFileSync(path.join(dir, name)));
+      return Buffer.concat(bytes).toString('hex');
+    };
+    await until(
+      `${topic}-${partition} is the same on all brokers`,
+      () => BROKERS.map(logOf),
+      ([first = '', ...others]) => first !== '' && others.every((other) => other === first),
+    );
+  }
+
+  close(): void {
+    this.client.close();
+  }
+}
