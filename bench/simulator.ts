@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { simulateRun } from '../harness/clusters/sim/run.ts';
+import { swarmResolved } from '../harness/config.ts';
 import { TIMING } from '../harness/interpreter.ts';
 import { registry } from '../harness/registry.ts';
 import { drawSwarm } from '../harness/swarm/draw.ts';
@@ -93,7 +94,9 @@ async function coordinator(
     eventLevel,
   };
   const timing = { ...TIMING, faultsMs: loadMs, recoveryMsMax: config.recoveryMsMax };
-  const run = await simulateRun(config, timing, undefined, directory, { ownCode: true });
+  const run = await simulateRun(swarmResolved(config, registry), timing, directory, {
+    ownCode: true,
+  });
   if (run.errors.length > 0) throw new Error(run.errors.join('\n'));
   return { work: run.virtualMs, hash: run.trace.hash, events: run.trace.events };
 }

@@ -79,7 +79,12 @@ export async function bundlePrograms(
   return bundles;
 }
 
-function refuseIdlePatches(mutant: Mutant, applied: ReadonlySet<string>, entries: string): void {
+/** Throws when a patch concerns none of the files that were bundled from `entries`. */
+export function refuseIdlePatches(
+  mutant: Mutant,
+  applied: ReadonlySet<string>,
+  entries: string,
+): void {
   const idle = mutant.patches.find(({ file }) => !applied.has(file));
   if (idle === undefined) return;
   throw new Error(

@@ -1,4 +1,4 @@
-// The workloads and nemeses there are. Apart from the registry, because these also run inside the
+// The systems, workloads and nemeses there are. Apart from the registry, because these also run inside the
 // simulator, where nothing that touches the world may be imported.
 
 import { groupCoordination } from '../checkers/replication/group-coordination.ts';
@@ -30,11 +30,17 @@ import { register } from '../workloads/register.ts';
 import { sequence } from '../workloads/sequence.ts';
 import { serviceDiscovery } from '../workloads/service-discovery.ts';
 import { watch } from '../workloads/watch.ts';
+import type { System } from './system.ts';
+import { broker } from './systems/broker.ts';
+import { coordinator } from './systems/coordinator.ts';
+import { zookeeper } from './systems/zookeeper.ts';
 
 /** A workload that gives brokers occasion to show what this checker judges by their logs. */
 function alsoJudgedBy(workload: Workload, checker: Checker): Workload {
   return { ...workload, checkers: [...workload.checkers, checker] };
 }
+
+export const systems: readonly System[] = [coordinator, broker, zookeeper];
 
 export const workloads: readonly Workload[] = [
   register,

@@ -1,18 +1,15 @@
-// Every plug-in by name, workloads and nemeses in plugins.ts. What is not named does not exist for
+// Every plug-in by name, systems, workloads and nemeses in plugins.ts. What is not named does not exist for
 // `chaos`.
 import { brokerCheckers, coordinatorCheckers, outsideCheckers } from '../checkers/index.ts';
 import { mutants } from '../mutants/index.ts';
 import { renderHtml } from '../reports/html/render.ts';
 import { renderSummary } from '../reports/terminal.ts';
 import { chooseCluster, clusterDrivers } from './clusters/index.ts';
-import { nemeses, workloads } from './plugins.ts';
+import { nemeses, systems, workloads } from './plugins.ts';
 import type { Registry } from './registry-types.ts';
-import { broker } from './systems/broker.ts';
-import { coordinator } from './systems/coordinator.ts';
-import { zookeeper } from './systems/zookeeper.ts';
 
 export const registry: Registry = {
-  systems: [coordinator, broker, zookeeper],
+  systems,
   workloads,
   nemeses,
   mutants,

@@ -88,16 +88,16 @@ export async function runToEnd(resolved: ResolvedRun, options: RunOptions): Prom
 
 /** Lets the simulator do the whole run; notes in `info` what a replay is compared with. */
 async function simulated(
-  { config, mutant }: ResolvedRun,
+  resolved: ResolvedRun,
   options: RunOptions,
   dir: string,
   info: RunInfo,
 ): Promise<string[]> {
   const { signal, timing, log } = options;
-  const { timeLimitMs: faultsMs, recoveryMsMax } = config;
+  const { timeLimitMs: faultsMs, recoveryMsMax } = resolved.config;
   const phases = { ...TIMING, faultsMs, recoveryMsMax, ...timing };
   const startedMs = performance.now();
-  const run = await simulateRun(config, phases, mutant, dir, { signal, ownCode: true });
+  const run = await simulateRun(resolved, phases, dir, { signal, ownCode: true });
   const tookMs = performance.now() - startedMs;
   const { trace, virtualMs, programs } = run;
   info.simulation = { trace: trace.hash, events: trace.events, virtualMs, programs };

@@ -13,6 +13,11 @@ export interface SystemView {
   observe(cluster: Nodes): Promise<ClusterView>;
   /** Why the cluster does not serve yet, or undefined when it does. Never rejects. */
   notReady(cluster: Nodes): Promise<string | undefined>;
+  /**
+   * What nodes that serve have still to recover after a start, or undefined when everything is in place.
+   * Absent: a write shows it. Never rejects.
+   */
+  notWhole?(cluster: Nodes): Promise<string | undefined>;
 }
 
 /** Programs of a system by name. */

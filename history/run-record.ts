@@ -47,8 +47,8 @@ export interface RunInfo {
     trace: string;
     events: number;
     virtualMs: number;
-    /** SHA-256 of the programs' code. */
-    programs: { server: string; harness: string };
+    /** SHA-256 of the code of each of the system's programs by name, and of the `harness`. */
+    programs: Record<string, string>;
   };
   /** The command that runs the same again. */
   reproduce: string;

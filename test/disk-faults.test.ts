@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { simulateRun } from '../harness/clusters/sim/run.ts';
+import { swarmResolved } from '../harness/config.ts';
 import { TIMING } from '../harness/interpreter.ts';
 import { judge } from '../harness/judge.ts';
 import { registry } from '../harness/registry.ts';
@@ -36,11 +37,16 @@ async function play(seed: number, rounds: Round[], mutant?: string): Promise<Pla
   mkdirSync(join(dir, 'nodes'));
   const drawn = drawSwarm(seed, { workload: 'register', nodes: 3 });
   const clusterOptions = { ...drawn.clusterOptions, loss: 0 };
-  const config = { ...withRounds(drawn, rounds), clusterOptions, timeLimitMs: FAULTS_MS };
-  const planted = registry.mutants.find(({ id }) => id === mutant);
+  const planted = mutant === undefined ? {} : { mutant };
+  const config = {
+    ...withRounds(drawn, rounds),
+    clusterOptions,
+    timeLimitMs: FAULTS_MS,
+    ...planted,
+  };
   const { recoveryMsMax } = config;
   const timing = { ...TIMING, faultsMs: FAULTS_MS, recoveryMsMax };
-  const run = await simulateRun(config, timing, planted, dir);
+  const run = await simulateRun(swarmResolved(config, registry), timing, dir);
   const record = loadRecord(dir, { config } as unknown as RunInfo);
   const checkers = checkersOf(registry, config.system, config.workload);
   const judged = await judge(record, checkers, { errors: run.errors, interrupted: false });

@@ -87,9 +87,7 @@ async function replaySimulated(
   }
   const { simulated } = first;
   const { hash, events } = simulated.trace;
-  const parts = (['server', 'harness'] as const).filter(
-    (part) => programs !== undefined && programs[part] !== simulated.programs[part],
-  );
+  const parts = changedParts(programs, simulated.programs);
   const otherCode = parts.length > 0;
   const seconds = (simulated.virtualMs / 1000).toFixed(1);
   output.line(`trace ${hash}, ${events} events, ${seconds} s simulated, twice`);
@@ -117,6 +115,17 @@ async function replaySimulated(
   });
   if (!identical) return EXIT.infrastructure;
   return repeated ? EXIT.valid : EXIT.invalid;
+}
+
+/** Programs whose code is another than it was; none if that is not known. */
+export function changedParts(
+  stored: Readonly<Record<string, string>> = {},
+  now: Readonly<Record<string, string>>,
+): string[] {
+  // Before a system could have several programs, its only one went by this name.
+  const { server, ...rest } = stored;
+  const was = server === undefined ? rest : { ...rest, coordinator: server };
+  return Object.keys(was).filter((part) => was[part as keyof typeof was] !== now[part]);
 }
 
 function checkersOf({ scenario }: Replayable, registry: Registry): readonly string[] {

@@ -126,9 +126,7 @@ class Pool {
     const key = config.mutant ?? '';
     const known = this.#programs.get(key) ?? result.programs;
     this.#programs.set(key, known);
-    const same = Object.entries(known).every(
-      ([part, hash]) => result.programs[part as keyof typeof known] === hash,
-    );
+    const same = Object.entries(known).every(([part, hash]) => result.programs[part] === hash);
     return same ? { kind: 'done', config, result } : { kind: 'changed', config, why: CHANGED };
   }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { FinishedRun, RunConfig, RunInfo } from '../../history/run-record.ts';
 import { firstDifference, type TraceOptions } from '../../simulator/index.ts';
 import { type SimulatedRun, simulateRun } from '../clusters/sim/run.ts';
+import { swarmResolved } from '../config.ts';
 import { TIMING } from '../interpreter.ts';
 import { judge } from '../judge.ts';
 import { registry } from '../registry.ts';
@@ -22,10 +23,12 @@ async function simulateInto<T>(
   const dir = mkdtempSync(join(tmpdir(), 'chaos-replay-'));
   try {
     mkdirSync(join(dir, 'nodes'));
-    const mutant = registry.mutants.find(({ id }) => id === config.mutant);
     const { timeLimitMs: faultsMs, recoveryMsMax } = config;
     const timing = { ...TIMING, faultsMs, recoveryMsMax };
-    return await use(await simulateRun(config, timing, mutant, dir, { trace }), dir);
+    return await use(
+      await simulateRun(swarmResolved(config, registry), timing, dir, { trace }),
+      dir,
+    );
   } finally {
     rmSync(dir, { recursive: true, force: true });
   }

@@ -8,6 +8,7 @@ import type { RunConfig, RunInfo } from '../../history/run-record.ts';
 import type { Outcome } from '../../history/verdict.ts';
 import type { TraceOptions } from '../../simulator/index.ts';
 import { type SimulatedRun, simulateRun } from '../clusters/sim/run.ts';
+import { swarmResolved } from '../config.ts';
 import { TIMING } from '../interpreter.ts';
 import { judge } from '../judge.ts';
 import { registry } from '../registry.ts';
@@ -31,7 +32,7 @@ export interface SeedResult {
   syncs: { diff: number; trunc: number; snap: number };
   trace: string;
   /** SHA-256 of the code that ran: two runs are comparable only if it is the same. */
-  programs: { server: string; harness: string; machinery: string };
+  programs: Record<string, string>;
   events: number;
   virtualMs: number;
   wallMs: number;
@@ -63,11 +64,9 @@ export async function runTraced(
   const dir = mkdtempSync(join(tmpdir(), 'chaos-seed-'));
   try {
     mkdirSync(join(dir, 'nodes'));
-    const mutant = registry.mutants.find(({ id }) => id === config.mutant);
     const { timeLimitMs: faultsMs, recoveryMsMax } = config;
-    const run = await simulateRun(config, { ...TIMING, faultsMs, recoveryMsMax }, mutant, dir, {
-      trace,
-    });
+    const timing = { ...TIMING, faultsMs, recoveryMsMax };
+    const run = await simulateRun(swarmResolved(config, registry), timing, dir, { trace });
     const record = loadRecord(dir, { config } as RunInfo);
     const checkers = checkersOf(registry, config.system, config.workload);
     const circumstances = { errors: run.errors, interrupted: false };

@@ -20,13 +20,15 @@ function answer({ config, trace }: Question): Answer {
   const differs = name === 'differs' && first(`${seed}-${JSON.stringify(trace)}`);
   const changed = name === 'changes' && !first(`code-${seed}`);
   const hash = differs ? 'one' : 'other';
+  const server = changed ? 'edited' : 'as it was';
+  const programs: SeedResult['programs'] = { server, harness: 'h', machinery: 'm' };
   const result = {
     seed,
     exit: 0,
     outcome: 'valid',
     trace: hash,
     events: 30,
-    programs: { server: changed ? 'edited' : 'as it was', harness: 'h', machinery: 'm' },
+    programs,
   } as SeedResult;
   if (trace === undefined) return { result };
   const checkpoints = [

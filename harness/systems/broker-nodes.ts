@@ -127,3 +127,17 @@ export async function brokersNotReady(brokers: Nodes): Promise<string | undefine
   }
   return undefined;
 }
+
+/** Which partition lacks its leader or one of its replicas, or undefined when none does. Never rejects. */
+export async function brokersNotWhole(brokers: Nodes): Promise<string | undefined> {
+  for (const node of brokers.nodes) {
+    const image = await ask(brokers, node);
+    if (typeof image === 'string') return `${node}: ${image}`;
+    for (const [key, { leader, isr, replicas }] of image.partitions) {
+      if (leader < 0) return `${node} knows no leader of ${key}`;
+      if (isr.length < replicas.length)
+        return `${node} knows ${isr.length} of ${replicas.length} replicas of ${key} in sync`;
+    }
+  }
+  return undefined;
+}

@@ -9,6 +9,7 @@ import {
   brokerRoles,
   brokerSpecs,
   brokersNotReady,
+  brokersNotWhole,
 } from './broker-nodes.ts';
 import { COORDINATOR_OPTIONS, coordinator, launchArgs } from './coordinator.ts';
 
@@ -75,4 +76,5 @@ export const broker: System = {
     };
   },
   notReady: (cluster) => brokersNotReady(brokersOf(cluster)),
+  notWhole: (cluster) => brokersNotWhole(brokersOf(cluster)),
 };

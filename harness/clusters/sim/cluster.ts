@@ -10,10 +10,8 @@ import {
   type SkewFault,
   type Verification,
 } from '../../../history/fault.ts';
-import type { RunConfig } from '../../../history/run-record.ts';
 import type { Program, Simulation } from '../../../simulator/index.ts';
-import type { Cluster, InjectedFault } from '../../cluster.ts';
-import { PORTS, zooCfg } from '../../systems/coordinator-view.ts';
+import type { Cluster, InjectedFault, NodeSpec } from '../../cluster.ts';
 import { DiskDamage, strikesAtStart } from './disk-damage.ts';
 
 /** What the simulator can break. */
@@ -48,21 +46,23 @@ export interface UnexpectedExit {
   because?: string;
 }
 
-/** How a server's machine is set up and its process started. */
+/** How the servers' machines are set up and their processes started. */
 export interface SimNodes {
-  config: RunConfig;
-  program: Program;
+  /** As other clusters are given them, but for `program`, which is a name here. */
+  specs: readonly NodeSpec[];
+  programs: ReadonlyMap<string, Program>;
   /** As ProcessOptions has it. */
   ownCode: boolean;
-  /** Arguments of one start of a node. */
-  args(node: string, incarnation: number): string[];
+  /** Arguments of one start of a node, beside those of its spec. */
+  launchArgs(node: string, incarnation: number): string[];
 }
 
 export class SimCluster implements Pick<Cluster, 'nodes' | 'address' | 'inject' | 'supports'> {
   readonly nodes: readonly string[];
   readonly supports = SIM_FAULTS;
   readonly #sim: Simulation;
-  readonly #specs: SimNodes;
+  readonly #specs: ReadonlyMap<string, NodeSpec>;
+  readonly #launchArgs: SimNodes['launchArgs'];
   readonly #argv = new Map<string, string[]>();
   readonly #incarnations = new Map<string, number>();
   /** How many of a node's ends were our doing or are reported already. */
@@ -75,21 +75,37 @@ export class SimCluster implements Pick<Cluster, 'nodes' | 'address' | 'inject' 
   /** The last lines of each node's present life. */
   readonly #said = new Map<string, string[]>();
 
-  constructor(sim: Simulation, specs: SimNodes) {
+  /** Throws when a spec names a program that is not among `programs`. */
+  constructor(sim: Simulation, { specs, programs, ownCode, launchArgs }: SimNodes) {
     this.#sim = sim;
-    this.#specs = specs;
-    this.nodes = specs.config.nodes;
-    for (const node of this.nodes) {
+    this.#specs = new Map(specs.map((spec) => [spec.name, spec]));
+    this.#launchArgs = launchArgs;
+    this.nodes = specs.map(({ name }) => name);
+    for (const { name: node, program: named, files } of specs) {
+      const program = programs.get(named);
+      if (program === undefined) {
+        const known = [...programs.keys()].join(', ');
+        throw new Error(`${node} runs unknown program '${named}'; known are ${known}`);
+      }
       const argv: string[] = [];
       this.#argv.set(node, argv);
       const globals = { [MONOTONIC]: () => BigInt(sim.nowNs) };
       const onLine = ({ text }: { text: string }) => this.#hear(node, text);
-      sim.add(node, { program: specs.program, argv, globals, onLine, ownCode: specs.ownCode });
-      sim.disk(node).seedDirectory(NODE_DIR);
+      sim.add(node, { program, argv, globals, onLine, ownCode });
+      const disk = sim.disk(node);
+      disk.seedDirectory(NODE_DIR);
       // What a server says of itself belongs to the observer: its disk does not lose it.
-      sim.disk(node).keep(`${NODE_DIR}/events.jsonl`);
-      sim.disk(node).seedFile(`${NODE_DIR}/zoo.cfg`, zooCfg(specs.config, NODE_DIR));
+      disk.keep(`${NODE_DIR}/events.jsonl`);
+      for (const [path, text] of Object.entries(files(NODE_DIR))) {
+        disk.seedFile(`${NODE_DIR}/${path}`, text);
+      }
     }
+  }
+
+  #spec(node: string): NodeSpec {
+    const spec = this.#specs.get(node);
+    if (spec !== undefined) return spec;
+    throw new Error(`unknown node '${node}'; known are ${this.nodes.join(', ')}`);
   }
 
   #hear(node: string, text: string): void {
@@ -100,7 +116,11 @@ export class SimCluster implements Pick<Cluster, 'nodes' | 'address' | 'inject' 
   }
 
   address(node: string, port: string): { host: string; port: number } {
-    return { host: node, port: PORTS[port as keyof typeof PORTS] };
+    const { ports } = this.#spec(node);
+    const number = ports[port];
+    if (number !== undefined) return { host: node, port: number };
+    const known = Object.keys(ports).join(', ');
+    throw new Error(`unknown port '${port}' of ${node}; known are ${known}`);
   }
 
   start(node: string): void {
@@ -109,7 +129,8 @@ export class SimCluster implements Pick<Cluster, 'nodes' | 'address' | 'inject' 
     const incarnation = (this.#incarnations.get(node) ?? 0) + 1;
     this.#incarnations.set(node, incarnation);
     const argv = this.#argv.get(node) as string[];
-    argv.splice(0, argv.length, ...this.#specs.args(node, incarnation));
+    const args = [...this.#spec(node).args(NODE_DIR), ...this.#launchArgs(node, incarnation)];
+    argv.splice(0, argv.length, ...args);
     this.#down.delete(node);
     this.#said.delete(node);
     process.start();

@@ -4,45 +4,18 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { RunConfig } from '../../../history/run-record.ts';
 import type { Mutant } from '../../../mutants/mutant.ts';
-import {
-  loadProgram,
-  type Program,
-  simulate,
-  type TraceOptions,
-  type TraceSummary,
-} from '../../../simulator/index.ts';
-import { patching, ROOT } from '../../bundle.ts';
+import { simulate, type TraceOptions, type TraceSummary } from '../../../simulator/index.ts';
 import type { Timing } from '../../interpreter.ts';
 import { FILES } from '../../store.ts';
+import type { System } from '../../system.ts';
 import { BRIDGE, type Bridge } from './bridge.ts';
 import { NODE_DIR, SimCluster } from './cluster.ts';
+import { harnessProgram, systemPrograms } from './programs.ts';
 
-const SERVER = 'coordinator/server/main.ts';
-const HARNESS = 'harness/clusters/sim/program.ts';
 /** Virtual time after which a run that does not end is given up. */
 const LIMIT_MS = 30 * 60_000;
 /** Frames of an error's stack: refused operations are errors too, and most of their cost is the stack. */
 const STACK_FRAMES = 4;
-
-const programs = new Map<string, Promise<Program>>();
-
-/** The server's program, with a mutant's patches if one is given; compiled once a process. */
-function serverProgram(mutant: Mutant | undefined): Promise<Program> {
-  const key = mutant?.id ?? '';
-  let program = programs.get(key);
-  if (program === undefined) {
-    const plugins = mutant === undefined ? [] : [patching(ROOT, mutant, new Set())];
-    program = loadProgram(join(ROOT, SERVER), { plugins });
-    programs.set(key, program);
-  }
-  return program;
-}
-
-function harnessProgram(): Promise<Program> {
-  let program = programs.get(HARNESS);
-  if (program === undefined) programs.set(HARNESS, (program = loadProgram(join(ROOT, HARNESS))));
-  return program;
-}
 
 export interface SimulatedRun {
   /** Failures of the run itself. */
@@ -50,8 +23,8 @@ export interface SimulatedRun {
   trace: TraceSummary;
   /** Lines of the trace that were asked for. */
   lines: { recorded: string[]; last: string[] };
-  /** SHA-256 of the server's and the harness' code. */
-  programs: { server: string; harness: string };
+  /** SHA-256 of the code of each of the system's programs and of the `harness`. */
+  programs: Record<string, string>;
   virtualMs: number;
 }
 
@@ -62,16 +35,25 @@ export interface SimulatedRunOptions {
   ownCode?: boolean;
 }
 
+/** What is run: a configuration with what it names. */
+export interface SimulatedParts {
+  config: RunConfig;
+  system: System;
+  mutant?: Mutant | undefined;
+}
+
 /** Runs it and writes history and nodes' files into `dir`, as any other cluster does. */
 export async function simulateRun(
-  config: RunConfig,
+  { config, system, mutant }: SimulatedParts,
   timing: Timing,
-  mutant: Mutant | undefined,
   dir: string,
   options: SimulatedRunOptions = {},
 ): Promise<SimulatedRun> {
   const { signal, trace, ownCode = false } = options;
-  const [server, harness] = await Promise.all([serverProgram(mutant), harnessProgram()]);
+  const [programs, harness] = await Promise.all([
+    systemPrograms(system.programs, mutant),
+    harnessProgram(),
+  ]);
   const sim = simulate({
     seed: config.seed,
     network: config.clusterOptions ?? {},
@@ -80,15 +62,12 @@ export async function simulateRun(
   const errors: string[] = [];
   let history = '';
   let over = false;
+  const named = Object.fromEntries([...programs.keys()].map((name) => [name, name]));
   const cluster = new SimCluster(sim, {
-    config,
-    program: server,
+    specs: system.specs(config, named),
+    programs,
     ownCode,
-    args: (node, incarnation) => [
-      ...['--config', `${NODE_DIR}/zoo.cfg`, '--myid', `${config.nodes.indexOf(node) + 1}`],
-      ...['--events', `${NODE_DIR}/events.jsonl`, '--event-level', config.eventLevel],
-      ...['--incarnation', `${incarnation}`, '--event-base', '0', '--node', node],
-    ],
+    launchArgs: (node, incarnation) => system.launchArgs(node, incarnation, 0n),
   });
   const bridge: Bridge = {
     config,
@@ -121,7 +100,7 @@ export async function simulateRun(
     errors.push(`the simulated harness ended early: ${String(end?.error ?? end?.signal)}`);
   }
   writeFileSync(join(dir, FILES.history), history);
-  for (const node of config.nodes) {
+  for (const node of cluster.nodes) {
     const nodeDir = join(dir, 'nodes', node);
     mkdirSync(nodeDir, { recursive: true });
     const events = sim.disk(node).contentOf(`${NODE_DIR}/events.jsonl`);
@@ -132,7 +111,9 @@ export async function simulateRun(
     errors,
     trace: sim.summary(),
     lines: { recorded: [...sim.trace.recorded()], last: [...sim.trace.last()] },
-    programs: { server: server.hash, harness: harness.hash },
+    programs: Object.fromEntries(
+      [...programs, ['harness', harness] as const].map(([name, { hash }]) => [name, hash]),
+    ),
     virtualMs: sim.nowMs,
   };
 }
