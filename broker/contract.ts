@@ -82,6 +82,8 @@ export interface MetadataImage {
   readonly topics: ReadonlyMap<string, TopicInfo>;
   /** Broker id and epoch of the controller, while there is one. */
   readonly controller: { readonly id: number; readonly epoch: number } | undefined;
+  /** The cluster's name for itself, the same for good; absent while it is not known. */
+  readonly clusterId?: string;
 }
 
 /** Why a change of metadata was refused, as clients are told. */

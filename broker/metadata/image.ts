@@ -9,15 +9,18 @@ import {
   type TopicInfo,
 } from '../contract.ts';
 import type { Subject } from './paths.ts';
+import { soundSettings } from './topic-settings.ts';
 import {
   type ControllerNode,
   readBroker,
+  readClusterId,
   readController,
   readSettings,
   readState,
   readTopic,
   type StoredState,
   type TopicNode,
+  ZnodeError,
 } from './znodes.ts';
 
 /** A znode as it was read; undefined: there is none. */
@@ -53,8 +56,9 @@ export class ClusterImage {
   readonly #states = new Map<string, Map<number, KnownState>>();
   readonly #deletions = new Set<string>();
   #controller: ControllerNode | undefined;
+  #clusterId: string | undefined;
 
-  /** Takes over what a znode says now. @throws ZnodeError for what it should not say; it is then as absent. */
+  /** Takes over what a znode says now. @throws ZnodeError for what it should not say; that is then as absent. */
   learn(subject: Subject, znode: Znode): void {
     this.#forget(subject);
     if (znode === undefined) return;
@@ -67,13 +71,16 @@ export class ClusterImage {
         this.#nodes.set(subject.topic, readTopic(data));
         break;
       case 'settings':
-        this.#settings.set(subject.topic, readSettings(data));
+        this.#learnSettings(subject.topic, readSettings(data));
         break;
       case 'deletion':
         this.#deletions.add(subject.topic);
         break;
       case 'controller':
         this.#controller = readController(data);
+        break;
+      case 'cluster':
+        this.#clusterId = readClusterId(data);
         break;
       case 'state': {
         const states = this.#states.get(subject.topic) ?? new Map<number, KnownState>();
@@ -83,12 +90,20 @@ export class ClusterImage {
     }
   }
 
+  /** One wrong value must not stop all brokers, nor take the right ones with it. */
+  #learnSettings(topic: string, settings: Readonly<Record<string, string>>): void {
+    const { sound, faults } = soundSettings(settings);
+    this.#settings.set(topic, sound);
+    if (faults.length > 0) throw new ZnodeError(`left out: ${faults.join('; ')}`);
+  }
+
   #forget(subject: Subject): void {
     if (subject.kind === 'broker') this.#brokers.delete(subject.id);
     else if (subject.kind === 'topic') this.#nodes.delete(subject.topic);
     else if (subject.kind === 'settings') this.#settings.delete(subject.topic);
     else if (subject.kind === 'deletion') this.#deletions.delete(subject.topic);
     else if (subject.kind === 'controller') this.#controller = undefined;
+    else if (subject.kind === 'cluster') this.#clusterId = undefined;
     else {
       const states = this.#states.get(subject.topic);
       states?.delete(subject.partition);
@@ -134,6 +149,10 @@ export class ClusterImage {
 
   get controller(): ControllerNode | undefined {
     return this.#controller;
+  }
+
+  get clusterId(): string | undefined {
+    return this.#clusterId;
   }
 }
 
@@ -189,12 +208,14 @@ export function nextImage(
   const listed = (brokers: MetadataImage['brokers']) =>
     [...brokers.values()].sort((a, b) => a.id - b.id);
   const brokers = !same(listed(before.brokers), listed(cluster.brokers));
-  const { controller } = cluster;
-  if (changed.size === 0 && !brokers && same(controller, before.controller)) return undefined;
+  const { controller, clusterId } = cluster;
+  const named = clusterId === before.clusterId && same(controller, before.controller);
+  if (changed.size === 0 && !brokers && named) return undefined;
   const image = {
     brokers: brokers ? new Map(cluster.brokers) : before.brokers,
     topics,
     controller,
+    ...(clusterId === undefined ? {} : { clusterId }),
   };
   return { image, change: { topics: changed, brokers } };
 }

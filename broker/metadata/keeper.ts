@@ -1,6 +1,7 @@
 // Keeps the image of the metadata up to date: lasting watches first, then everything is read, then what the
 // watches say changed is read again. After every new connection and session all of it begins anew, because
 // what happened in between was told to nobody (KAFKA-5502).
+import { randomBytes } from 'node:crypto';
 import {
   type CoordinatorClient,
   CoordinatorError,
@@ -20,6 +21,7 @@ import {
 } from './image.ts';
 import {
   BROKER_IDS,
+  CLUSTER_ID,
   CONTROLLER,
   CONTROLLER_EPOCH,
   DELETIONS,
@@ -32,7 +34,7 @@ import {
   TOPICS,
 } from './paths.ts';
 import type { CoordinatorSession } from './session.ts';
-import { writeControllerEpoch, ZnodeError } from './znodes.ts';
+import { writeClusterId, writeControllerEpoch, ZnodeError } from './znodes.ts';
 
 /** Nodes read by one request: 64 of the largest topics still fit into a frame. */
 const READS_MAX = 64;
@@ -142,8 +144,12 @@ export class ImageKeeper {
   async #arm(client: CoordinatorClient): Promise<void> {
     if (this.#armed?.client !== client) this.#armed = { client, paths: new Set() };
     const { paths } = this.#armed;
-    const epochNode = { path: CONTROLLER_EPOCH, data: writeControllerEpoch(0).toString() };
-    for (const { path, data } of paths.size > 0 ? [] : [...FIXED_NODES, epochNode]) {
+    const first = [
+      { path: CONTROLLER_EPOCH, data: writeControllerEpoch(0).toString() },
+      // Whoever is first names the cluster; 16 random bytes, as Kafka writes them.
+      { path: CLUSTER_ID, data: writeClusterId(randomBytes(16).toString('base64url')).toString() },
+    ];
+    for (const { path, data } of paths.size > 0 ? [] : [...FIXED_NODES, ...first]) {
       await client.create(path, data === null ? null : Buffer.from(data)).catch((error) => {
         if (!(error instanceof CoordinatorError) || error.name !== 'NodeExists') throw error;
       });
@@ -168,7 +174,7 @@ export class ImageKeeper {
     this.#stale.clear();
     // A new session may have come to a server that is behind what this broker has seen.
     await client.sync('/brokers');
-    const subjects: Subject[] = [{ kind: 'controller' }];
+    const subjects: Subject[] = [{ kind: 'controller' }, { kind: 'cluster' }];
     for (const parent of [BROKER_IDS, DELETIONS, TOPIC_SETTINGS, TOPICS]) {
       const { children } = await client.getChildren(parent);
       for (const child of children.sort()) {

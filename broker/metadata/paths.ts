@@ -6,6 +6,8 @@ export const BROKER_IDS = '/brokers/ids';
 export const TOPICS = '/brokers/topics';
 export const TOPIC_SETTINGS = '/config/topics';
 export const DELETIONS = '/admin/delete_topics';
+/** Who this cluster is: one id for good, whatever brokers come and go. */
+export const CLUSTER_ID = '/cluster/id';
 export const CONTROLLER = '/controller';
 export const CONTROLLER_EPOCH = '/controller_epoch';
 export const PRODUCER_IDS = '/latest_producer_id_block';
@@ -17,6 +19,7 @@ export const TOPIC_IDS = '/topic_ids';
 
 /** Nodes that every broker makes sure of, parents first. */
 export const FIXED_NODES: readonly { path: string; data: string | null }[] = [
+  '/cluster',
   '/brokers',
   BROKER_IDS,
   TOPICS,
@@ -45,11 +48,13 @@ export type Subject =
   | { readonly kind: 'state'; readonly topic: string; readonly partition: number }
   | { readonly kind: 'settings'; readonly topic: string }
   | { readonly kind: 'deletion'; readonly topic: string }
-  | { readonly kind: 'controller' };
+  | { readonly kind: 'controller' }
+  | { readonly kind: 'cluster' };
 
 /** What a path speaks of; undefined for nodes that only hold others, and for what nobody here wrote. */
 export function subjectOf(path: string): Subject | undefined {
   if (path === CONTROLLER) return { kind: 'controller' };
+  if (path === CLUSTER_ID) return { kind: 'cluster' };
   const parts = path.split('/').slice(1);
   const parent = `/${parts[0]}/${parts[1]}`;
   const name = parts[2];
@@ -85,6 +90,8 @@ export function pathOf(subject: Subject): string {
       return deletionPath(subject.topic);
     case 'controller':
       return CONTROLLER;
+    case 'cluster':
+      return CLUSTER_ID;
   }
 }
 

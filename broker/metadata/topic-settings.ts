@@ -32,24 +32,38 @@ const TOPIC_NAMES: Readonly<Record<string, string>> = {
 
 /** @throws MetadataError INVALID_CONFIG for a name that is not known or a value that is not allowed. */
 export function checkTopicSettings(settings: Settings): void {
+  const [fault] = soundSettings(settings).faults;
+  if (fault !== undefined) throw new MetadataError('INVALID_CONFIG', fault);
+}
+
+/** Those of the settings that are known and allowed, and what is wrong with the others. */
+export function soundSettings(settings: Settings): { sound: Settings; faults: string[] } {
+  const sound: Record<string, string> = {};
+  const faults: string[] = [];
   for (const [name, value] of Object.entries(settings)) {
-    const ofTheLog = Object.hasOwn(TOPIC_NAMES, name) ? (TOPIC_NAMES[name] as string) : name;
-    if (Object.hasOwn(LOG_SETTINGS, ofTheLog)) {
-      try {
-        logConfig({ [ofTheLog]: value });
-      } catch (error) {
-        throw new MetadataError('INVALID_CONFIG', (error as Error).message);
-      }
-      continue;
-    }
-    if (!Object.hasOwn(OTHERS, name)) {
-      const known = [...Object.keys(LOG_SETTINGS), ...Object.keys(OTHERS)].join(', ');
-      throw new MetadataError('INVALID_CONFIG', `unknown setting '${name}': known are ${known}`);
-    }
-    const fault = OTHERS[name]?.(value);
-    if (fault === undefined) continue;
-    throw new MetadataError('INVALID_CONFIG', `${name} is '${value}', ${fault}`);
+    const fault = faultOf(name, value);
+    if (fault === undefined) sound[name] = value;
+    else faults.push(fault);
   }
+  return { sound, faults };
+}
+
+function faultOf(name: string, value: string): string | undefined {
+  const ofTheLog = Object.hasOwn(TOPIC_NAMES, name) ? (TOPIC_NAMES[name] as string) : name;
+  if (Object.hasOwn(LOG_SETTINGS, ofTheLog)) {
+    try {
+      logConfig({ [ofTheLog]: value });
+      return undefined;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+  if (!Object.hasOwn(OTHERS, name)) {
+    const known = [...Object.keys(LOG_SETTINGS), ...Object.keys(OTHERS)].join(', ');
+    return `unknown setting '${name}': known are ${known}`;
+  }
+  const fault = OTHERS[name]?.(value);
+  return fault === undefined ? undefined : `${name} is '${value}', ${fault}`;
 }
 
 /** The broker's own values of what a topic may set otherwise. */

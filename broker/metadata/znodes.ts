@@ -53,7 +53,7 @@ function expected(what: string, got: unknown): ZnodeError {
 }
 
 /** The object in a node, of that version. */
-function objectOf(data: Buffer | null, version: number): Json {
+function objectOf(data: Buffer | null, version: number | '1'): Json {
   let value: unknown;
   try {
     value = JSON.parse((data ?? '').toString());
@@ -195,6 +195,20 @@ export function writeController({ id, epoch }: ControllerNode): Buffer {
 export function readController(data: Buffer | null): ControllerNode {
   const { brokerid, epoch } = objectOf(data, 1);
   return { id: integer(brokerid, 'brokerid'), epoch: integer(epoch, 'epoch') };
+}
+
+const CLUSTER_NAME = /^[a-zA-Z0-9_-]{1,64}$/;
+
+export function writeClusterId(id: string): Buffer {
+  return Buffer.from(JSON.stringify({ version: '1', id }));
+}
+
+/** @throws ZnodeError */
+export function readClusterId(data: Buffer | null): string {
+  // The only version that Kafka writes as a text.
+  const { id } = objectOf(data, '1');
+  if (typeof id === 'string' && CLUSTER_NAME.test(id)) return id;
+  throw expected('id, 1 to 64 letters, digits, _ and -', id);
 }
 
 export function writeControllerEpoch(epoch: number): Buffer {

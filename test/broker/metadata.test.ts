@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { MetadataError } from '../../broker/contract.ts';
-import { brokerPath, statePath, topicPath } from '../../broker/metadata/paths.ts';
+import { brokerPath, settingsPath, statePath, topicPath } from '../../broker/metadata/paths.ts';
 import { writeBroker, writeState } from '../../broker/metadata/znodes.ts';
 import { CreateFlag } from '../../coordinator/client/index.ts';
 import { MetadataBrokers, until } from './metadata-brokers.ts';
@@ -140,6 +140,41 @@ describe('the image', () => {
     await one.createTopic(topic('later', 1, 1));
     await one.keeper.refresh();
     expect([...one.image.topics.keys()].sort()).toEqual(['good', 'later']);
+  });
+
+  it('leaves out single settings that are wrong, for all brokers alike, and takes the others', async () => {
+    const brokers = await cluster();
+    const one = await brokers.add(1);
+    await one.createTopic({ ...topic('t', 1, 1), settings: { 'min.insync.replicas': '1' } });
+    const wrong = {
+      'min.insync.replicas': 'most of them',
+      'retention.ms': '5',
+      'segment.bytes': '-7',
+      colour: 'red',
+    };
+    const data = Buffer.from(JSON.stringify({ version: 1, config: wrong }));
+    await brokers.client().setData(settingsPath('t'), data, -1);
+    const two = await brokers.add(2);
+    for (const each of [one, two]) {
+      await each.keeper.refresh();
+      expect(each.image.topics.get('t')?.settings).toEqual({ 'retention.ms': '5' });
+      const refused = brokers.said.get(each)?.filter(({ ev }) => ev === 'znodeRefused');
+      expect(refused).toMatchObject([{ path: settingsPath('t') }]);
+      expect(refused?.[0]?.reason).toMatch(
+        /min.insync.replicas is 'most of them'.*segment.bytes.*colour/,
+      );
+    }
+  });
+
+  it('names the cluster once, for brokers of now and of later', async () => {
+    const brokers = await cluster();
+    const one = await brokers.add(1);
+    const two = await brokers.add(2);
+    const { clusterId } = one.image;
+    expect(clusterId).toMatch(/^[a-zA-Z0-9_-]{22}$/);
+    await Promise.all([one.close(), two.close()]);
+    const three = await brokers.add(3);
+    expect([two.image.clusterId, three.image.clusterId]).toEqual([clusterId, clusterId]);
   });
 
   it('shows its own leadership only under the registration that was elected', async () => {

@@ -37,7 +37,7 @@ export function metadataHandling(parts: MetadataParts): Handling<'Metadata'> {
               return one(known, body.allowAutoTopicCreation, listener);
             }),
           );
-      const { brokers, controller } = metadata.image;
+      const { brokers, controller, clusterId = null } = metadata.image;
       const reachable = [...brokers.values()].flatMap(({ id, endpoints }) => {
         const endpoint = endpoints[listener];
         return endpoint === undefined ? [] : [{ nodeId: id, ...endpoint }];
@@ -45,6 +45,7 @@ export function metadataHandling(parts: MetadataParts): Handling<'Metadata'> {
       const known = reachable.some(({ nodeId }) => nodeId === controller?.id);
       return {
         brokers: reachable,
+        clusterId,
         controllerId: known ? (controller?.id ?? -1) : -1,
         topics,
       };
