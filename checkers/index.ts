@@ -38,4 +38,4 @@ export const outsideCheckers: readonly Checker[] = [
 ];
 
 /** The checkers that judge a run of the broker, besides those of its workload. */
-export const brokerCheckers: readonly Checker[] = [replication, stats, latency];
+export const brokerCheckers: readonly Checker[] = [replication, liveness, stats, latency];

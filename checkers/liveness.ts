@@ -215,7 +215,8 @@ interface LeaderPeriods {
 
 /** From the nodes' own events; undefined if these are missing or have gaps. */
 function leaderPeriods(run: RunRecord): LeaderPeriods | undefined {
-  if (nodeLogProblem(run) !== undefined) return undefined;
+  // Brokers have a leader for every partition, and clients that are answered prove theirs.
+  if (run.nodeEvents.length === 0 || nodeLogProblem(run) !== undefined) return undefined;
   const periods: { from: number; to: number }[] = [];
   const open = new Map<string, { from: number; to: number }>();
   for (const event of run.nodeEvents) {

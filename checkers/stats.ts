@@ -111,7 +111,8 @@ export function affectedNodes(fault: FaultRecord['fault'], nodes: readonly strin
 }
 
 function faultStats(run: RunRecord, fault: FaultRecord, acked: readonly number[]): FaultStats {
-  const affected = affectedNodes(fault.fault, run.config.nodes);
+  const { nodes } = run.config;
+  const affected = affectedNodes(fault.fault, nodes).filter((node) => nodes.includes(node));
   const until = fault.healStart ?? Number.POSITIVE_INFINITY;
   let invokedOnAffected = 0;
   for (const op of run.ops) {
@@ -168,6 +169,8 @@ function unspokenTo(
   for (const [i, fault] of run.faults.entries()) {
     const row = rows[i];
     if (row === undefined || (fault.fault.kind !== 'cut' && fault.fault.kind !== 'pause')) continue;
+    // What it cut off or stopped is of another service, whose clients are judged there.
+    if (row.affected.length === 0) continue;
     if ((fault.healStart ?? Number.POSITIVE_INFINITY) - fault.injected <= patienceNs) continue;
     judged++;
     if (row.invokedOnAffected > 0) continue;

@@ -2,6 +2,12 @@
 // simulator implement this one interface; everything above it is the same in all three.
 import type { Capability, Fault, Verification } from '../history/fault.ts';
 
+/** Where a port is reached. */
+export interface Address {
+  host: string;
+  port: number;
+}
+
 /** How one node is deployed. Paths are functions of the node's directory, which each driver places. */
 export interface NodeSpec {
   name: string;
@@ -9,8 +15,11 @@ export interface NodeSpec {
   program: string;
   /** Command line after the program; `dir` is the node's directory as the node sees it. */
   args(dir: string): string[];
-  /** Text files written into the node's directory before its first start, by relative path. */
-  files(dir: string): Record<string, string>;
+  /**
+   * Text files written into the node's directory before its first start, by relative path; `reached` says
+   * where those outside reach one of its published ports.
+   */
+  files(dir: string, reached: (port: string) => Address): Record<string, string>;
   /** Ports it listens on, by role (`client`, `peer`, `election`). */
   ports: Record<string, number>;
   /** Roles of ports that the harness' clients reach. */
@@ -50,7 +59,7 @@ export interface Cluster extends AsyncDisposable {
   readonly nodes: readonly string[];
   readonly supports: ReadonlySet<Capability>;
   /** Where the harness reaches a node's published port. Fixed for the whole run. */
-  address(node: string, port: string): { host: string; port: number };
+  address(node: string, port: string): Address;
   /** Directory of the node on the host: its files, log and data. */
   nodeDir(node: string): string;
   state(node: string): NodeState;

@@ -2,10 +2,11 @@
 // After this nothing is drawn or defaulted, so the printed command runs the same again.
 import { randomInt } from 'node:crypto';
 import type { Nemesis, Workload } from '../history/plugin.ts';
-import type { RunConfig } from '../history/run-record.ts';
+import type { RunConfig, RunPart } from '../history/run-record.ts';
 import type { Mutant } from '../mutants/mutant.ts';
 import type { ClusterDriver } from './cluster.ts';
 import { BadArguments, lookUp } from './names.ts';
+import { partsFor, workloadFor, workloadName, workloadOf } from './parts.ts';
 import type { Registry } from './registry-types.ts';
 import { drawSwarm } from './swarm/draw.ts';
 import { type System, SystemUnavailable } from './system.ts';
@@ -13,7 +14,8 @@ import { type System, SystemUnavailable } from './system.ts';
 /** A run as asked for. */
 export interface RunRequest {
   system: string;
-  workload: string;
+  /** Undefined: the system's usual one. */
+  workload?: string;
   nemesis: string;
   /** Undefined: docker where a daemon answers, local elsewhere. */
   cluster?: string;
@@ -119,7 +121,7 @@ export function reproduction(config: RunConfig): string {
     ['workload', config.workload],
     ['nemesis', config.nemesis],
     ['cluster', config.cluster],
-    ['nodes', config.nodes.length],
+    ['nodes', config.parts?.[0]?.nodes.length ?? config.nodes.length],
     ['time-limit', formatDuration(config.timeLimitMs)],
     ['rate', config.ratePerSecond],
     ['concurrency', config.concurrency],
@@ -140,13 +142,13 @@ export async function resolveRun(
 ): Promise<ResolvedRun> {
   const byName = (entry: { name: string }) => entry.name;
   const system = lookUp('system', request.system, registry.systems, byName);
-  const workload = lookUp('workload', request.workload, registry.workloads, byName);
   const nemesis = lookUp('nemesis', request.nemesis, registry.nemeses, byName);
-  const nodes = nodeNames(request.nodes);
+  const { nodes, workload, parts } = composition(system, request, registry);
   refuseAbsent(system);
-  if (!workload.systems.includes(system.name)) {
+  if (nemesis.systems?.includes(system.name) === false) {
     throw new BadArguments(
-      `workload ${workload.name} does not run on ${system.name}, only on ${workload.systems.join(', ')}`,
+      `nemesis ${nemesis.name} finds nothing to break on ${system.name}, only on ` +
+        `${nemesis.systems.join(', ')}`,
     );
   }
   if (nodes.length < nemesis.nodesMin) {
@@ -181,6 +183,7 @@ export async function resolveRun(
     workloadOptions: { ...workload.defaultOptions },
     recoveryMsMax: RECOVERY_MS_MAX,
     eventLevel: system.eventLevel ?? 'all',
+    ...(parts === undefined ? {} : { parts }),
   };
   if (nemesis.narrows === true) {
     config.nemesisOptions = { supports: [...driver.supports].join(' ') };
@@ -192,6 +195,26 @@ export async function resolveRun(
     resolved.mutant = mutant;
   }
   return resolved;
+}
+
+/** What a run is made on and of. Throws BadArguments on names and numbers that do not fit. */
+export function composition(
+  system: System,
+  request: Pick<RunRequest, 'nodes' | 'workload'>,
+  { workloads }: Registry,
+): { nodes: string[]; workload: Workload; parts?: RunPart[] } {
+  const { services } = system;
+  const nodes = nodeNames(request.nodes);
+  if (services === undefined) {
+    return { nodes, workload: workloadFor(system, request.workload, workloads) };
+  }
+  const parts = partsFor({ ...system, services }, request.workload, nodes.length, workloads);
+  const config = { workload: workloadName(parts), parts };
+  return {
+    nodes: parts.flatMap((part) => part.nodes),
+    workload: workloadOf(config, workloads),
+    parts,
+  };
 }
 
 /** A swarm seed as a run. Throws BadArguments on another cluster than the simulator. */
@@ -216,7 +239,7 @@ export function swarmResolved(config: RunConfig, registry: Registry): ResolvedRu
   const resolved: ResolvedRun = {
     config,
     system: lookUp('system', config.system, registry.systems, byName),
-    workload: lookUp('workload', config.workload, registry.workloads, byName),
+    workload: workloadOf(config, registry.workloads),
     nemesis: lookUp('nemesis', config.nemesis, registry.nemeses, byName),
     driver: lookUp('cluster', config.cluster, registry.drivers, (driver) => driver.kind),
   };
@@ -264,10 +287,13 @@ export function describeConfig(config: RunConfig): string[] {
       .join(' ');
   const load =
     config.ratePerSecond === 0 ? 'closed loop' : `${config.ratePerSecond} operations/s, open loop`;
+  const services = config.parts ?? [config];
   const lines: [string, string][] = [
     ['run', config.name],
-    ['system', `${config.system} on ${config.nodes.join(' ')} (${options(config.systemOptions)})`],
-    ['workload', `${config.workload} (${options(config.workloadOptions)})`],
+    ...services.flatMap(({ system, workload, nodes, ...each }): [string, string][] => [
+      ['system', `${system} on ${nodes.join(' ')} (${options(each.systemOptions)})`],
+      ['workload', `${workload} (${options(each.workloadOptions)})`],
+    ]),
     ['load', `${load}, ${config.concurrency} processes`],
     ['nemesis', `${config.nemesis} for ${formatDuration(config.timeLimitMs)}`],
     ['cluster', config.cluster],

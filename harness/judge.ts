@@ -4,9 +4,10 @@ import { build } from 'hdr-histogram-js';
 import { recoveryPerFault } from '../checkers/liveness.ts';
 import { withoutRefusedStarts } from '../checkers/refused-starts.ts';
 import type { Op } from '../history/op.ts';
-import type { Checker, RunRecord, RunResults } from '../history/run-record.ts';
+import type { RunRecord, RunResults } from '../history/run-record.ts';
 import { EXIT, type Verdict, worstExit, worstOutcome } from '../history/verdict.ts';
 import { errorLine } from './clock.ts';
+import type { Bench } from './registry-types.ts';
 
 /** How the run went apart from what the system did. */
 export interface Circumstances {
@@ -29,30 +30,16 @@ export interface Judgement {
  */
 export async function judge(
   record: RunRecord,
-  checkers: readonly Checker[],
+  benches: readonly Bench[],
   circumstances: Circumstances,
 ): Promise<Judgement> {
   const runErrors = new Set([...circumstances.errors, ...faultErrors(record)]);
   const checkerErrors: string[] = [];
   const verdicts: Verdict[] = [];
-  // A server that says why it will not start has a log of one word, which is no damage.
-  const seen = withoutRefusedStarts(record);
-  for (const checker of checkers) {
-    // A second Ctrl-C must be heard between two checkers, each of which may take long.
-    await new Promise((turn) => setImmediate(turn));
-    try {
-      verdicts.push(await checker.check(seen));
-    } catch (error) {
-      const reason = `the checker failed: ${errorLine(error)}`;
-      checkerErrors.push(`checker ${checker.name} failed: ${errorLine(error)}`);
-      verdicts.push({
-        checker: checker.name,
-        guarantee: checker.guarantee,
-        outcome: 'unknown',
-        evidence: {},
-        anomalies: [],
-        reason,
-      });
+  for (const bench of benches) {
+    for (const { verdict, error } of await verdictsOf(bench)) {
+      if (error !== undefined) checkerErrors.push(error);
+      verdicts.push(bench.part === undefined ? verdict : { ...verdict, part: bench.part });
     }
   }
   const failed = runErrors.size + checkerErrors.length > 0;
@@ -68,9 +55,38 @@ export async function judge(
     verdicts,
     ops: countOps(record.ops),
     faults: { injected: record.faults.length, verified: verified.length },
-    recoveryMs: recovery(record),
+    recoveryMs: recovery(benches.map((bench) => bench.record)),
   };
   return { results, runErrors: [...runErrors], checkerErrors };
+}
+
+/** What one bench says; a checker that throws says unknown, with what it threw. */
+async function verdictsOf({
+  record,
+  checkers,
+}: Bench): Promise<{ verdict: Verdict; error?: string }[]> {
+  const all: { verdict: Verdict; error?: string }[] = [];
+  // A server that says why it will not start has a log of one word, which is no damage.
+  const seen = withoutRefusedStarts(record);
+  for (const checker of checkers) {
+    // A second Ctrl-C must be heard between two checkers, each of which may take long.
+    await new Promise((turn) => setImmediate(turn));
+    try {
+      all.push({ verdict: await checker.check(seen) });
+    } catch (error) {
+      const reason = `the checker failed: ${errorLine(error)}`;
+      const verdict: Verdict = {
+        checker: checker.name,
+        guarantee: checker.guarantee,
+        outcome: 'unknown',
+        evidence: {},
+        anomalies: [],
+        reason,
+      };
+      all.push({ verdict, error: `checker ${checker.name} failed: ${errorLine(error)}` });
+    }
+  }
+  return all;
 }
 
 /** Faults that did not do, or undo, what they were to. */
@@ -92,12 +108,18 @@ function countOps(ops: readonly Op[]): RunResults['ops'] {
   return counts;
 }
 
-/** How long each fault kept the system from serving writes, in order of the faults. */
-function recovery(record: RunRecord): RunResults['recoveryMs'] {
-  const each: number[] = [];
-  for (const { recoveryMs } of recoveryPerFault(record)) {
-    if (recoveryMs !== null) each.push(recoveryMs);
+/**
+ * How long each fault kept the system from serving writes, in order of the faults: of several services the
+ * one that took longest.
+ */
+function recovery(records: readonly RunRecord[]): RunResults['recoveryMs'] {
+  const longest = new Map<number, number>();
+  // The whole run beside its parts would say when the quickest served again.
+  const judged = records.length > 1 ? records.slice(0, -1) : records;
+  for (const { id, recoveryMs } of judged.flatMap((record) => recoveryPerFault(record))) {
+    if (recoveryMs !== null) longest.set(id, Math.max(recoveryMs, longest.get(id) ?? 0));
   }
+  const each = [...longest].sort(([a], [b]) => a - b).map(([, recoveryMs]) => recoveryMs);
   const sorted = [...each].sort((a, b) => a - b);
   const p50 = sorted[Math.ceil(sorted.length / 2) - 1] ?? null;
   return { p50, max: sorted.at(-1) ?? null, each };

@@ -6,10 +6,12 @@ import { producers } from '../checkers/replication/producers.ts';
 import type { Nemesis, Workload } from '../history/plugin.ts';
 import type { Checker } from '../history/run-record.ts';
 import { amn } from '../nemesis/amn.ts';
+import { isolateController } from '../nemesis/isolate-controller.ts';
 import { killAll } from '../nemesis/kill-all.ts';
 import { killLeader } from '../nemesis/kill-leader.ts';
 import { killRandom } from '../nemesis/kill-random.ts';
 import { none } from '../nemesis/none.ts';
+import { partitionBrokersFromCoordinator } from '../nemesis/partition-brokers-from-coordinator.ts';
 import { partitionHalves } from '../nemesis/partition-halves.ts';
 import { partitionLeader } from '../nemesis/partition-leader.ts';
 import { partitionOne } from '../nemesis/partition-one.ts';
@@ -33,6 +35,7 @@ import { watch } from '../workloads/watch.ts';
 import type { System } from './system.ts';
 import { broker } from './systems/broker.ts';
 import { coordinator } from './systems/coordinator.ts';
+import { stack } from './systems/stack.ts';
 import { zookeeper } from './systems/zookeeper.ts';
 
 /** A workload that gives brokers occasion to show what this checker judges by their logs. */
@@ -40,7 +43,7 @@ function alsoJudgedBy(workload: Workload, checker: Checker): Workload {
   return { ...workload, checkers: [...workload.checkers, checker] };
 }
 
-export const systems: readonly System[] = [coordinator, broker, zookeeper];
+export const systems: readonly System[] = [stack, coordinator, broker, zookeeper];
 
 export const workloads: readonly Workload[] = [
   register,
@@ -68,6 +71,8 @@ export const nemeses: readonly Nemesis[] = [
   killRandom,
   killAll,
   pauseLeader,
+  isolateController,
+  partitionBrokersFromCoordinator,
   amn,
   swarm,
 ];

@@ -13,7 +13,7 @@ import { type ResolvedRun, reproduction } from './config.ts';
 import { Interpreter, type InterpreterOptions, TIMING } from './interpreter.ts';
 import { type Circumstances, judge, latencyPercentiles } from './judge.ts';
 import { fileSink, Recorder } from './recorder.ts';
-import { checkersOf, type Registry } from './registry-types.ts';
+import { benchesOf, type Registry } from './registry-types.ts';
 import {
   createRun,
   FILES,
@@ -257,8 +257,11 @@ async function writeResults(
   registry: Registry,
 ): Promise<EndedRun> {
   const { info, record } = judged;
-  const checkers = checkersOf(registry, info.config.system, info.config.workload);
-  const { results, runErrors, checkerErrors } = await judge(record, checkers, circumstances);
+  const { results, runErrors, checkerErrors } = await judge(
+    record,
+    benchesOf(registry, record),
+    circumstances,
+  );
   const errors = [...runErrors, ...checkerErrors];
   if (runErrors.length > 0) {
     info.error = runErrors.join('\n');

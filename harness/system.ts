@@ -20,6 +20,15 @@ export interface SystemView {
   notWhole?(cluster: Nodes): Promise<string | undefined>;
 }
 
+/** One of the services that a system consists of. */
+export interface Service {
+  system: System;
+  /** What its nodes' names begin with; a number follows. */
+  nodePrefix: string;
+  /** Its settings with their defaults. */
+  options: RunConfig['systemOptions'];
+}
+
 /** Programs of a system by name. */
 export type Programs = Readonly<Record<string, string>>;
 
@@ -34,6 +43,8 @@ export interface System extends SystemView {
   defaultWorkload: string;
   /** Every option of a deployment with its default; `run.json` records those used. */
   defaultOptions: Record<string, number | string | boolean>;
+  /** The services it consists of, those that others rest on first; absent: it is one by itself. */
+  services?: readonly Service[];
   /** Kinds of cluster it can run on; absent: all. */
   clusters?: readonly Cluster['kind'][];
   /** What its servers log of their own doing; absent: everything. */

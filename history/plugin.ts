@@ -25,6 +25,8 @@ export interface Nemesis {
   needs: readonly Capability[];
   /** It leaves out what else the cluster cannot do, as its option `supports` tells it. */
   narrows?: true;
+  /** Systems that have what it breaks; absent: all. */
+  systems?: readonly string[];
   /** The least number of nodes it makes sense with. */
   nodesMin: number;
   plan(context: NemesisContext): Plan;

@@ -7,6 +7,15 @@ import type { NodeEvent } from './node-event.ts';
 import type { Op } from './op.ts';
 import type { Outcome, Verdict } from './verdict.ts';
 
+/** One service of a run that has several. */
+export interface RunPart {
+  system: string;
+  workload: string;
+  nodes: string[];
+  systemOptions: Record<string, number | string | boolean>;
+  workloadOptions: Record<string, number | string | boolean>;
+}
+
 /** The resolved configuration of a run, complete: nothing is drawn or defaulted after this. */
 export interface RunConfig {
   name: string;
@@ -25,6 +34,11 @@ export interface RunConfig {
   /** Options of the system (tick times, limits) and of the workload (keys), as used. */
   systemOptions: Record<string, number | string | boolean>;
   workloadOptions: Record<string, number | string | boolean>;
+  /**
+   * The services of a system that has several, those that others rest on first; their options are then
+   * here, and `nodes` are those of all. The threads of the load take turns among them.
+   */
+  parts?: RunPart[];
   /** Options of the nemesis, if it has any: a schedule given instead of drawn. */
   nemesisOptions?: Record<string, number | string | boolean>;
   /** Options of the cluster: latency, loss and re-chunking of a simulated network. */

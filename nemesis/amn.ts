@@ -73,7 +73,7 @@ export const amn: Nemesis = {
     const count = Math.max(1, Math.floor((timeLimitMs - firstMs) / roundMs));
     const start = random.u32() % 1_000;
     for (let round = 0; round < count; round++) {
-      const leader = yield* findLeader();
+      const leader = yield* findLeader(0);
       yield* amnesia(castAmnesia(nodes, leader, start + round), WRITE_MS, FORGOTTEN_MS);
       yield { kind: 'sleep', ms: RECOVER_MS };
     }

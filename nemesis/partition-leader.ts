@@ -10,8 +10,8 @@ export const partitionLeader: Nemesis = {
   needs: ['cut'],
   nodesMin: 3,
   plan: (context) =>
-    rounds(context, function* () {
-      const leader = yield* findLeader();
+    rounds(context, function* (round) {
+      const leader = yield* findLeader(round);
       if (leader === undefined) return undefined;
       const others = context.nodes.filter((node) => node !== leader);
       return { kind: 'cut', links: linksBetween([leader], others) };

@@ -9,8 +9,8 @@ export const pauseLeader: Nemesis = {
   needs: ['pause'],
   nodesMin: 1,
   plan: (context) =>
-    rounds(context, function* () {
-      const leader = yield* findLeader();
+    rounds(context, function* (round) {
+      const leader = yield* findLeader(round);
       return leader === undefined ? undefined : { kind: 'pause', nodes: [leader] };
     }),
 };

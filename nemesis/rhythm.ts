@@ -27,7 +27,7 @@ export function roundCount(timeLimitMs: number): number {
  * Chooses the next fault, at once or by looking at the cluster first; undefined when there is nothing
  * to break just now.
  */
-export type Strike = () => Fault | Generator<Step, Fault | undefined, Completion>;
+export type Strike = (round: number) => Fault | Generator<Step, Fault | undefined, Completion>;
 
 /**
  * Round after round: choose a fault, inject it, hold it, heal it, let the cluster recover. No fault
@@ -43,7 +43,7 @@ export function* rounds(context: NemesisContext, strike: Strike): Plan {
   let passedMs = firstMs;
   for (let round = 0; round < count; round++) {
     const holdMs = activeMs * (0.52 + 0.1 * random.float());
-    const chosen = strike();
+    const chosen = strike(round);
     let waitedMs = 0;
     let fault: Fault | undefined;
     if ('kind' in chosen) fault = chosen;
@@ -68,12 +68,23 @@ export function* rounds(context: NemesisContext, strike: Strike): Plan {
   }
 }
 
-/** Looks for the leader, again and again while there is none; undefined when none comes. */
-export function* findLeader(): Generator<Step, string | undefined, Completion> {
+/**
+ * Looks for the leader, again and again while there is none; undefined when none comes. Where several
+ * services have one each, they take turns.
+ */
+export function findLeader(round: number): Generator<Step, string | undefined, Completion> {
+  return findRole('leader', round);
+}
+
+/** As `findLeader`, for the nodes of any role. */
+export function* findRole(
+  role: string,
+  round: number,
+): Generator<Step, string | undefined, Completion> {
   for (let attempt = 0; attempt < LEADERLESS_TRIES; attempt++) {
     const seen = yield { kind: 'observe' };
-    const leader = seen.kind === 'observed' ? seen.view.roles.leader?.[0] : undefined;
-    if (leader !== undefined) return leader;
+    const holders = (seen.kind === 'observed' ? seen.view.roles[role] : undefined) ?? [];
+    if (holders.length > 0) return holders[round % holders.length];
     yield { kind: 'sleep', ms: LEADERLESS_PAUSE_MS };
   }
   return undefined;

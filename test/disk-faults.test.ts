@@ -9,7 +9,7 @@ import { swarmResolved } from '../harness/config.ts';
 import { TIMING } from '../harness/interpreter.ts';
 import { judge } from '../harness/judge.ts';
 import { registry } from '../harness/registry.ts';
-import { checkersOf } from '../harness/registry-types.ts';
+import { benchesOf } from '../harness/registry-types.ts';
 import { loadRecord } from '../harness/store.ts';
 import { drawSwarm } from '../harness/swarm/draw.ts';
 import { withRounds } from '../harness/swarm/scenario.ts';
@@ -48,8 +48,10 @@ async function play(seed: number, rounds: Round[], mutant?: string): Promise<Pla
   const timing = { ...TIMING, faultsMs: FAULTS_MS, recoveryMsMax };
   const run = await simulateRun(swarmResolved(config, registry), timing, dir);
   const record = loadRecord(dir, { config } as unknown as RunInfo);
-  const checkers = checkersOf(registry, config.system, config.workload);
-  const judged = await judge(record, checkers, { errors: run.errors, interrupted: false });
+  const judged = await judge(record, benchesOf(registry, record), {
+    errors: run.errors,
+    interrupted: false,
+  });
   return {
     record,
     exits: record.history.filter(({ f }) => f === 'node-exit'),

@@ -59,10 +59,18 @@ class BrokerProcess implements WorkloadClient {
     this.#options = options;
     this.#client = new BrokerClient({
       bootstrap: options.nodes.map((node) => options.address(node)),
-      // Brokers advertise their nodes' names, which mean something only among them.
-      resolve: ({ host }) => options.address(host),
       clientId: 'chaos',
     });
+  }
+
+  /** The node that advertises an endpoint; what nobody is known to advertise keeps its address as name. */
+  #nodeAt({ host, port }: Endpoint): string {
+    const { nodes, address } = this.#options;
+    const found = nodes.find((node) => {
+      const at = address(node);
+      return at.host === host && at.port === port;
+    });
+    return found ?? `${host}:${port}`;
   }
 
   invoke({ f, key = '', value }: OpStep): Promise<OpResult> {
@@ -163,7 +171,7 @@ class BrokerProcess implements WorkloadClient {
         if (attempts > dropReplies) {
           this.#sequences.set(key, (sequenced?.baseSequence ?? 0) + values.length);
           const placed = values.map((value, i): Placed => [offset + i, value]);
-          const { host: node } = endpoint;
+          const node = this.#nodeAt(endpoint);
           return { type: 'ok', value: { placed, attempts }, offset, leaderEpoch, node };
         }
         // As if the answer had been lost with its connection.
@@ -173,7 +181,7 @@ class BrokerProcess implements WorkloadClient {
         this.#image = undefined;
         const certain = leading === undefined || (error instanceof BrokerError && error.certain);
         doubt ||= !certain;
-        const asked = leading === undefined ? {} : { node: leading.endpoint.host };
+        const asked = leading === undefined ? {} : { node: this.#nodeAt(leading.endpoint) };
         if (!idempotent || deadline.over) return { ...failed(error, !doubt), ...asked };
         if (error instanceof BrokerError && error.answered && error.certain && !doubt)
           return failed(error, true);

@@ -33,7 +33,7 @@ export interface Surroundings {
 
 interface RunFlags {
   system: string;
-  workload: string;
+  workload?: string;
   nemesis: string;
   cluster?: string;
   nodes: number;
@@ -63,7 +63,7 @@ function seedsRequest(flags: RunFlags, command: Command): SeedsRequest {
     keepGoing: flags.keepGoing === true,
     ...(flags.jobs === undefined ? {} : { jobs: flags.jobs }),
     ...(flags.mutant === undefined ? {} : { mutant: flags.mutant }),
-    ...(given('workload') ? { workload: flags.workload } : {}),
+    ...(flags.workload === undefined ? {} : { workload: flags.workload }),
     ...(given('nodes') ? { nodes: flags.nodes } : {}),
   };
 }
@@ -86,8 +86,11 @@ function defineRun(program: Command, { terminal, registry, timing }: Surrounding
   program
     .command('run')
     .description('boot a cluster, load it, break it, and judge what it did')
-    .option('--system <name>', 'system to test', 'coordinator')
-    .option('--workload <name>', 'what the clients do', 'register')
+    .option('--system <name>', 'system to test', 'stack')
+    .option(
+      '--workload <name>',
+      'what the clients do; several at once as a+b (default: the system’s)',
+    )
     .option('--nemesis <name>', 'what is broken; `chaos list nemeses`', 'partition-leader')
     .option(
       '--cluster <kind>',

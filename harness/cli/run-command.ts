@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { RunResults } from '../../history/run-record.ts';
 import { EXIT } from '../../history/verdict.ts';
+import { verdictName } from '../../reports/figures.ts';
 import { LiveView } from '../../reports/live.ts';
 import { errorLine } from '../clock.ts';
 import { ClusterUnavailable } from '../clusters/index.ts';
@@ -41,7 +42,7 @@ export function runJson({ dir, run }: EndedRun): RunJson {
     run: dir,
     seed: info.config.seed,
     ops: results.ops,
-    verdicts: Object.fromEntries(results.verdicts.map((v) => [v.checker, v.outcome])),
+    verdicts: Object.fromEntries(results.verdicts.map((v) => [verdictName(v), v.outcome])),
     faults: results.faults,
     recoveryMs: results.recoveryMs,
   };

@@ -5,10 +5,11 @@ import { EXIT } from '../../history/verdict.ts';
 import { boot } from '../boot.ts';
 import { errorLine, Halt, monotonicNs } from '../clock.ts';
 import type { Cluster, ClusterDriver } from '../cluster.ts';
-import { nodeNames, pickClusterFor, refuseAbsent } from '../config.ts';
+import { composition, pickClusterFor, refuseAbsent } from '../config.ts';
 import { BadArguments, lookUp } from '../names.ts';
 import type { Registry } from '../registry-types.ts';
 import { createRun } from '../store.ts';
+import type { System } from '../system.ts';
 import { Output, type Terminal } from './terminal.ts';
 
 const CLEAN_PASSES_MAX = 40;
@@ -29,7 +30,6 @@ export async function upCommand(
   const output = new Output(terminal, false);
   const say = (line: string) => void terminal.stderr.write(`${line}\n`);
   const system = lookUp('system', request.system, registry.systems, (entry) => entry.name);
-  const nodes = nodeNames(request.nodes);
   const halt = new Halt();
   const interrupt = () => halt.reach();
   if (terminal.signal.aborted) interrupt();
@@ -39,7 +39,7 @@ export async function upCommand(
   try {
     refuseAbsent(system);
     const driver = await pickClusterFor(system, request.cluster, registry, say);
-    const config = idleConfig(system.name, nodes, driver.kind, { ...system.defaultOptions });
+    const config = idleConfig(system, composition(system, request, registry), driver.kind);
     const runDir = createRun(terminal.storeDir, config.name, new Date(), config.seed, false);
     await boot({
       config,
@@ -55,7 +55,9 @@ export async function upCommand(
       onExit: (node, how) => say(`${node} ended by itself: ${how}`),
     });
     if (cluster !== undefined && !halt.reached) {
-      output.line(`${system.name} ${connectString(cluster, system.clientPort)}`);
+      for (const [name, nodes] of servicesOf(config)) {
+        output.line(`${name} ${connectString(cluster, nodes, system.clientPort)}`);
+      }
       say('Ctrl-C ends it');
       await untilReached(terminal.signal);
     }
@@ -86,8 +88,13 @@ function untilReached(signal: AbortSignal): Promise<void> {
   });
 }
 
-function connectString(cluster: Cluster, port: string): string {
-  return cluster.nodes
+/** What runs, by the name that its connect string is printed under, with its nodes. */
+function servicesOf({ system, nodes, parts }: RunConfig): [string, string[]][] {
+  return parts?.map((part) => [part.system, part.nodes]) ?? [[system, nodes]];
+}
+
+function connectString(cluster: Cluster, nodes: readonly string[], port: string): string {
+  return nodes
     .map((node) => cluster.address(node, port))
     .map(({ host, port: number }) => `${host}:${number}`)
     .join(',');
@@ -95,14 +102,13 @@ function connectString(cluster: Cluster, port: string): string {
 
 /** The configuration of a cluster that nothing is run against. */
 function idleConfig(
-  system: string,
-  nodes: string[],
+  system: System,
+  { nodes, parts }: Pick<RunConfig, 'nodes' | 'parts'>,
   cluster: string,
-  systemOptions: RunConfig['systemOptions'],
 ): RunConfig {
   return {
-    name: `up-${system}`,
-    system,
+    name: `up-${system.name}`,
+    system: system.name,
     workload: 'none',
     nemesis: 'none',
     cluster,
@@ -111,10 +117,11 @@ function idleConfig(
     ratePerSecond: 0,
     concurrency: 0,
     seed: 0,
-    systemOptions,
+    systemOptions: { ...system.defaultOptions },
     workloadOptions: {},
     recoveryMsMax: 0,
     eventLevel: 'state',
+    ...(parts === undefined ? {} : { parts }),
   };
 }
 

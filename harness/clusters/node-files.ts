@@ -2,7 +2,7 @@
 // `<runDir>/nodes/<name>`, so that reports and checkers find logs without asking a driver.
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import type { ClusterOptions, NodeSpec } from '../cluster.ts';
+import type { Address, ClusterOptions, NodeSpec } from '../cluster.ts';
 import { CONTROL_PORT, PROBE_PORT } from './probe.ts';
 
 /** Where a node's files, log and data are on the host. */
@@ -12,12 +12,18 @@ export function nodeDirectory(runDir: string, node: string): string {
 
 /**
  * Makes a node's directory with the files of its spec. `seenAs` is the directory as the node sees
- * it. Throws on a file name that leaves the directory.
+ * it, `reached` tells where its published ports are reached from outside. Throws on a file name that leaves
+ * the directory.
  */
-export async function layOut(runDir: string, spec: NodeSpec, seenAs: string): Promise<void> {
+export async function layOut(
+  runDir: string,
+  spec: NodeSpec,
+  seenAs: string,
+  reached: (port: string) => Address,
+): Promise<void> {
   const dir = nodeDirectory(runDir, spec.name);
   await mkdir(dir, { recursive: true });
-  for (const [name, text] of Object.entries(spec.files(seenAs))) {
+  for (const [name, text] of Object.entries(spec.files(seenAs, reached))) {
     const file = join(dir, name);
     const inside = relative(dir, file);
     if (inside === '' || inside.startsWith(`..${sep}`) || inside === '..') {

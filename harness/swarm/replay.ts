@@ -10,7 +10,7 @@ import { swarmResolved } from '../config.ts';
 import { TIMING } from '../interpreter.ts';
 import { judge } from '../judge.ts';
 import { registry } from '../registry.ts';
-import { checkersOf } from '../registry-types.ts';
+import { benchesOf } from '../registry-types.ts';
 import { loadRecord } from '../store.ts';
 import { firstDifferingLine } from './difference.ts';
 
@@ -51,9 +51,8 @@ export interface JudgedRun {
 export function judgeOnce(config: RunConfig): Promise<JudgedRun> {
   return simulateInto(config, {}, async (simulated, dir) => {
     const record = loadRecord(dir, { config } as RunInfo);
-    const checkers = checkersOf(registry, config.system, config.workload);
     const circumstances = { errors: simulated.errors, interrupted: false };
-    const judged = await judge(record, checkers, circumstances);
+    const judged = await judge(record, benchesOf(registry, record), circumstances);
     const errors = [...judged.runErrors, ...judged.checkerErrors];
     return { simulated, record, results: judged.results, errors };
   });

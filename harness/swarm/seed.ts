@@ -12,7 +12,7 @@ import { swarmResolved } from '../config.ts';
 import { TIMING } from '../interpreter.ts';
 import { judge } from '../judge.ts';
 import { registry } from '../registry.ts';
-import { checkersOf } from '../registry-types.ts';
+import { benchesOf } from '../registry-types.ts';
 import { loadRecord } from '../store.ts';
 import { machineryHash } from './machinery.ts';
 
@@ -68,9 +68,12 @@ export async function runTraced(
     const timing = { ...TIMING, faultsMs, recoveryMsMax };
     const run = await simulateRun(swarmResolved(config, registry), timing, dir, { trace });
     const record = loadRecord(dir, { config } as RunInfo);
-    const checkers = checkersOf(registry, config.system, config.workload);
     const circumstances = { errors: run.errors, interrupted: false };
-    const { results, runErrors, checkerErrors } = await judge(record, checkers, circumstances);
+    const { results, runErrors, checkerErrors } = await judge(
+      record,
+      benchesOf(registry, record),
+      circumstances,
+    );
     const findings = results.verdicts
       .filter(({ outcome }) => outcome !== 'valid')
       .map(({ checker, outcome, anomalies, reason }) => {

@@ -2,7 +2,7 @@
 // and it also runs inside the simulator.
 import { BrokerClient, type ClusterImage } from '../../broker/client/index.ts';
 import type { RunConfig } from '../../history/run-record.ts';
-import type { NodeSpec } from '../cluster.ts';
+import type { Address, NodeSpec } from '../cluster.ts';
 import type { Nodes } from '../system.ts';
 import { PORTS as COORDINATOR_PORTS } from './coordinator-view.ts';
 
@@ -33,16 +33,21 @@ export interface Brokers {
 /** A broker's id: the number in its node's name. */
 const idOf = (node: string): number => Number(node.slice(1));
 
-function serverProperties({ coordinators, settings }: Brokers, node: string, dir: string): string {
+function serverProperties(
+  { coordinators, settings }: Brokers,
+  node: string,
+  dir: string,
+  outside: Address,
+): string {
   const connect = coordinators.map((each) => `${each}:${COORDINATOR_PORTS.client}`);
-  const doors = (host: string): string =>
-    `EXTERNAL://${host}:${PORTS.client},INTERNAL://${host}:${PORTS.internal}`;
+  const doors = (external: Address, host: string): string =>
+    `EXTERNAL://${external.host}:${external.port},INTERNAL://${host}:${PORTS.internal}`;
   const all = {
     ...settings,
     'broker.id': idOf(node),
-    listeners: doors(''),
-    // Clients outside know where a node is to be found; brokers find it by its name.
-    'advertised.listeners': doors(node),
+    listeners: doors({ host: '', port: PORTS.client }, ''),
+    // Clients come from outside, also those who know nothing of this harness; brokers know names.
+    'advertised.listeners': doors(outside, node),
     'inter.broker.listener.name': 'INTERNAL',
     'zookeeper.connect': connect.join(','),
     'log.dirs': `${dir}/data`,
@@ -61,7 +66,9 @@ export function brokerSpecs(brokers: Brokers, program: string): NodeSpec[] {
       ...['--events', `${dir}/events.jsonl`],
       ...['--event-level', brokers.eventLevel],
     ],
-    files: (dir) => ({ 'server.properties': serverProperties(brokers, node, dir) }),
+    files: (dir, reached) => ({
+      'server.properties': serverProperties(brokers, node, dir, reached('client')),
+    }),
     ports: { ...PORTS },
     published: ['client'],
   }));

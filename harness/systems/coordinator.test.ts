@@ -54,10 +54,12 @@ async function clusterOf(answers: Record<string, string>): Promise<Cluster> {
 const mntr = (state: string, epoch: number) =>
   `zk_version\t1\nzk_server_state\t${state}\nzk_epoch\t${epoch}\n`;
 
+const nowhere = () => ({ host: '127.0.0.1', port: 1 });
+
 describe('deployment', () => {
   it('writes a zoo.cfg with every server and the options', () => {
     const [spec] = coordinator.specs(config, { coordinator: '/bundle.mjs' });
-    expect(spec?.files('/data/n1')['zoo.cfg']?.split('\n')).toEqual([
+    expect(spec?.files('/data/n1', nowhere)['zoo.cfg']?.split('\n')).toEqual([
       'maxClientCnxns=0',
       '4lw.commands.whitelist=*',
       'tickTime=250',

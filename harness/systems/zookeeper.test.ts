@@ -14,11 +14,13 @@ const config = {
   systemOptions: zookeeper.defaultOptions,
 } as Partial<RunConfig> as RunConfig;
 
+const nowhere = () => ({ host: '127.0.0.1', port: 1 });
+
 describe('deployment', () => {
   const [, second] = zookeeper.specs(config, { 'zookeeper-node': '/program.mjs' });
 
   it('writes a zoo.cfg with ZooKeeper’s names, and its id beside', () => {
-    const files = second?.files('/d') ?? {};
+    const files = second?.files('/d', nowhere) ?? {};
     expect(files['data/myid']).toBe('2\n');
     const lines = files['zoo.cfg']?.split('\n') ?? [];
     for (const line of [

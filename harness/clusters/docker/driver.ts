@@ -106,7 +106,6 @@ async function createCluster(options: ClusterOptions): Promise<Cluster> {
     const [network, resolver] = await Promise.all([
       createNetwork(daemon.docker, networkName, labels),
       keepFile('resolv', '.conf', RESOLVER),
-      ...options.specs.map((spec) => layOut(runDir, spec, DIRECTORY_IN_CONTAINER)),
     ]);
     const hosts = options.specs.map((spec, i) => `${spec.name}:${network.address(i)}`);
     const token = randomBytes(16).toString('hex');
@@ -140,7 +139,13 @@ async function createCluster(options: ClusterOptions): Promise<Cluster> {
       }),
     );
     const parts = { daemon, image, labels, network, holders, resolver };
-    return new DockerCluster({ ...options, runDir }, parts);
+    const cluster = new DockerCluster({ ...options, runDir }, parts);
+    await Promise.all(
+      options.specs.map((spec) =>
+        layOut(runDir, spec, DIRECTORY_IN_CONTAINER, (port) => cluster.address(spec.name, port)),
+      ),
+    );
+    return cluster;
   } catch (error) {
     await removeRun(daemon, options.runId);
     throw error;

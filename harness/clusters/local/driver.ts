@@ -15,13 +15,23 @@ const NODE_MAJOR = 24;
 async function createCluster(options: ClusterOptions): Promise<Cluster> {
   refuseBadSpecs(options);
   const runDir = resolve(options.runDir);
-  const [agent] = await Promise.all([
-    bundleProgram(fileURLToPath(new URL('../../agent/main.ts', import.meta.url))),
-    ...options.specs.map((spec) => layOut(runDir, spec, nodeDirectory(runDir, spec.name))),
-  ]);
+  const agent = await bundleProgram(fileURLToPath(new URL('../../agent/main.ts', import.meta.url)));
   const ports = await takePorts(options.specs, options.log);
   const token = randomBytes(16).toString('hex');
-  return new LocalCluster({ ...options, runDir }, { ports, token, agent });
+  const cluster = new LocalCluster({ ...options, runDir }, { ports, token, agent });
+  try {
+    await Promise.all(
+      options.specs.map((spec) =>
+        layOut(runDir, spec, nodeDirectory(runDir, spec.name), (port) =>
+          cluster.address(spec.name, port),
+        ),
+      ),
+    );
+  } catch (error) {
+    await cluster.close();
+    throw error;
+  }
+  return cluster;
 }
 
 /** Clusters of child processes on loopback. */

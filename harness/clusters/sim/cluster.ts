@@ -96,7 +96,9 @@ export class SimCluster implements Pick<Cluster, 'nodes' | 'address' | 'inject' 
       disk.seedDirectory(NODE_DIR);
       // What a server says of itself belongs to the observer: its disk does not lose it.
       disk.keep(`${NODE_DIR}/events.jsonl`);
-      for (const [path, text] of Object.entries(files(NODE_DIR))) {
+      for (const [path, text] of Object.entries(
+        files(NODE_DIR, (port) => this.address(node, port)),
+      )) {
         disk.seedFile(`${NODE_DIR}/${path}`, text);
       }
     }

@@ -3,6 +3,7 @@
 import type { WorkloadContext } from '../../../history/plugin.ts';
 import { errorLine, RunClock } from '../../clock.ts';
 import { Interpreter } from '../../interpreter.ts';
+import { workloadOf } from '../../parts.ts';
 import { nemeses, systems, workloads } from '../../plugins.ts';
 import { Recorder } from '../../recorder.ts';
 import type { SystemView } from '../../system.ts';
@@ -59,8 +60,9 @@ async function restartAll(system: SystemView, context: Context): Promise<void> {
   const killed = await cluster.inject(fault);
   await killed.heal();
   if (!(await until((nodes) => system.notReady(nodes), 'ready'))) return;
-  if (system.notWhole === undefined) await lastWrite(context);
-  else await until(system.notWhole, 'whole');
+  const coordinators = (config.parts ?? [config]).find((part) => part.system === 'coordinator');
+  if (coordinators !== undefined) await lastWrite({ ...context, nodes: coordinators.nodes });
+  if (system.notWhole !== undefined) await until(system.notWhole, 'whole');
   // Sessions are left open: a close that the history does not know would need explaining.
   await sleep(SETTLE_MS);
 }
@@ -84,11 +86,11 @@ async function lastWrite(context: Context): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  const workload = workloads.find(({ name }) => name === config.workload);
+  const workload = workloadOf(config, workloads);
   const nemesis = nemeses.find(({ name }) => name === config.nemesis);
   const system = systems.find(({ name }) => name === config.system);
-  if (workload === undefined || nemesis === undefined || system === undefined) {
-    const wanted = `system ${config.system}, workload ${config.workload} or nemesis ${config.nemesis}`;
+  if (nemesis === undefined || system === undefined) {
+    const wanted = `system ${config.system} or nemesis ${config.nemesis}`;
     throw new Error(`there is no ${wanted} in the simulator`);
   }
   recorder.record({ process: 'harness', type: 'info', f: 'phase', value: 'boot' });
