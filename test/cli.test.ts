@@ -59,7 +59,7 @@ const memoryRun = (...more: string[]) => [
 
 describe('bad arguments end in 254 before anything starts', () => {
   it.each([
-    [['run', '--nemesis', 'pause-onec'], /unknown system "coordinator".*known: memory/],
+    [['run', '--nemesis', 'pause-onec'], /unknown system "stack".*known: memory/],
     [memoryRun('--nemesis', 'pause-onec'), /unknown nemesis "pause-onec"; did you mean pause-once/],
     [memoryRun('--nemesis', 'xyzzy'), /unknown nemesis "xyzzy"; known: pause-once, skew-clocks/],
     [memoryRun('--workload', 'memori'), /did you mean memory\?/],
