@@ -74,8 +74,18 @@ export type BrokerEvent =
   | { ev: 'logTruncated'; tp: string; to: number; leaderEpoch: number }
   /** The log begins at `from` now. */
   | { ev: 'logStart'; tp: string; from: number }
-  /** Leader: `isr` is the maximal ISR it was computed from. */
-  | { ev: 'highWatermark'; tp: string; hw: number; leaderEpoch: number; isr: number[] }
+  /**
+   * Leader: `isr` is the maximal ISR it was computed from, `version` that of the newest stored state that it
+   * knew of.
+   */
+  | {
+      ev: 'highWatermark';
+      tp: string;
+      hw: number;
+      leaderEpoch: number;
+      isr: number[];
+      version: number;
+    }
   /** Leader: a follower's fetch counted; it has everything below `offset`. */
   | { ev: 'fetchIn'; tp: string; from: number; leaderEpoch: number; offset: number }
   /** Leader: about to acknowledge everything below `offset` of one produce request. */

@@ -1,4 +1,16 @@
 // All planted bugs, by id. Each is a file of its own, named explicitly here.
+import { k01 } from './k01.ts';
+import { k06 } from './k06.ts';
+import { k08 } from './k08.ts';
+import { k09 } from './k09.ts';
+import { k10 } from './k10.ts';
+import { k11 } from './k11.ts';
+import { k12 } from './k12.ts';
+import { k18 } from './k18.ts';
+import { k30 } from './k30.ts';
+import { k33 } from './k33.ts';
+import { k40 } from './k40.ts';
+import { k51 } from './k51.ts';
 import type { Mutant } from './mutant.ts';
 import { z01 } from './z01.ts';
 import { z02 } from './z02.ts';
@@ -80,4 +92,16 @@ export const mutants: readonly Mutant[] = [
   z54,
   z55,
   z56,
+  k01,
+  k06,
+  k08,
+  k09,
+  k10,
+  k11,
+  k12,
+  k18,
+  k30,
+  k33,
+  k40,
+  k51,
 ];

@@ -183,7 +183,8 @@ export class Leader {
       if (replica.raiseHighWatermark(Math.min(...offsets))) {
         const { highWatermark: hw } = replica;
         if (replica.context.events.detailed) {
-          replica.emit('highWatermark', { hw, leaderEpoch: this.epoch, isr });
+          const { version } = this.#isr.stored;
+          replica.emit('highWatermark', { hw, leaderEpoch: this.epoch, isr, version });
         }
         this.#settle();
         replica.changed();

@@ -21,6 +21,7 @@ import {
   type PartitionState,
   type Peers,
   type Produced,
+  partitionKey,
   type TopicInfo,
   type TopicPartition,
 } from '../contract.ts';
@@ -39,7 +40,17 @@ export type WriteFate = 'written' | 'lost' | 'written, unanswered' | 'kept waiti
 export class TestStore {
   image: MetadataImage = { brokers: new Map(), topics: new Map(), controller: undefined };
   readonly views = new Set<TestMetadata>();
+  /** Told every state before anybody sees it. */
+  readonly onStored: (
+    of: TopicPartition,
+    state: PartitionState,
+    by: 'controller' | 'leader',
+  ) => void;
   #epochs = 100;
+
+  constructor(onStored: TestStore['onStored'] = () => undefined) {
+    this.onStored = onStored;
+  }
 
   change(topics: readonly TopicInfo[], brokers?: ReadonlyMap<number, BrokerInfo>): void {
     const all = new Map(this.image.topics);
@@ -67,11 +78,12 @@ export class TestStore {
   ): void {
     this.#epochs += 1;
     const id = this.#epochs.toString(16).padStart(32, '0');
-    const partitions = replicas.map((ids): PartitionInfo => {
+    const partitions = replicas.map((ids, partition): PartitionInfo => {
       const [leader = NO_LEADER] = ids;
       const brokerEpochs = this.#epochsOf(ids);
       const first = { leader, leaderEpoch: 0, isr: ids, brokerEpochs };
       const state = { ...first, controllerEpoch: 1, version: 0 };
+      this.onStored({ topic: name, partition }, state, 'controller');
       return { replicas: ids, state };
     });
     this.change([{ name, id, partitions, settings, deleting: false }]);
@@ -100,7 +112,12 @@ export class TestStore {
     this.setState(of, { ...state, ...next, isr: isr ?? state.isr });
   }
 
-  setState({ topic: name, partition }: TopicPartition, state: PartitionState): void {
+  setState(
+    { topic: name, partition }: TopicPartition,
+    state: PartitionState,
+    by: 'controller' | 'leader' = 'controller',
+  ): void {
+    this.onStored({ topic: name, partition }, state, by);
     const topic = this.image.topics.get(name) as TopicInfo;
     const partitions = topic.partitions.map((each, i) => {
       return i === partition ? { ...each, state } : each;
@@ -210,7 +227,7 @@ export class TestMetadata implements Metadata {
     const joined = joining.map((id) => [id, epochs.get(id) ?? 0] as const);
     const brokerEpochs = { ...stored.brokerEpochs, ...Object.fromEntries(joined) };
     const state = { ...stored, isr: [...isr], brokerEpochs, version: stored.version + 1 };
-    this.#store.setState(of, state);
+    this.#store.setState(of, state, 'leader');
     if (this.fate === 'written, unanswered') throw new Error('connection lost');
     return state;
   }
@@ -427,8 +444,15 @@ export class TestBroker implements Peers {
 
 export class TestCluster {
   readonly root = fs.mkdtempSync(path.join(os.tmpdir(), 'chaos-replica-'));
-  readonly store = new TestStore();
   readonly events: TestEvent[] = [];
+  /** Broker 0 stands for the controller, which none of these brokers is. */
+  readonly store = new TestStore(
+    (of, { leader, leaderEpoch, isr, controllerEpoch, version }, by) => {
+      const state = { leader, leaderEpoch, isr: [...isr], controllerEpoch, version };
+      const broker = by === 'leader' ? leader : 0;
+      this.events.push({ ev: 'stateStored', broker, tp: partitionKey(of), by, ...state });
+    },
+  );
   readonly brokers: TestBroker[];
   readonly settings: Record<string, number>;
   readonly logSettings: Record<string, number>;

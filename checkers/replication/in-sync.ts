@@ -22,12 +22,14 @@ export function judgeStored(
       if (before.includes(member) || member === run.brokerOf(event.node)) continue;
       run.findings.count('isrExpansions');
       const fetched = tenure.fetched.get(member) ?? -1;
-      if (fetched >= tenure.hw) continue;
+      // A new leader's own high watermark may be older than what was acknowledged before it.
+      const needed = Math.max(tenure.hw, tenure.start);
+      if (fetched >= needed) continue;
       run.add(
         'expanded-behind',
         `${event.node} took broker ${member} into the ISR of ${books.tp} at ${nameEvent(event)}, which in epoch ` +
           `${tenure.epoch} had fetched ${fetched < 0 ? 'nothing' : `only up to ${fetched}`}; the high watermark is ` +
-          `${tenure.hw}.`,
+          `${tenure.hw}, and the epoch began at ${tenure.start}.`,
         books,
         event,
       );
@@ -49,4 +51,81 @@ export function judgeStored(
       event,
     );
   }
+}
+
+/** I-K4: whoever is in the ISR that the leader knew to be stored, it counted with, whatever it wanted instead. */
+export function judgeMaximalIsr(
+  run: ReplicationRun,
+  books: PartitionBooks,
+  event: BrokerEventOf<'highWatermark'>,
+): void {
+  const state = books.states.get(event.version);
+  if (state === undefined) {
+    // Who stored it tells so only then, and not at all if it was killed.
+    const waiting = books.countedOn.get(event.version);
+    if (waiting === undefined) books.countedOn.set(event.version, [event]);
+    else waiting.push(event);
+    return;
+  }
+  const left = state.isr.filter((member) => !event.isr.includes(member));
+  if (left.length === 0) return;
+  run.add(
+    'hw-without-isr',
+    `${event.node} set the high watermark of ${books.tp} to ${event.hw} at ${nameEvent(event)} by brokers ` +
+      `${event.isr.join(', ')}, without ${left.join(', ')}, in sync by version ${event.version} ` +
+      `(${nameEvent(state)}).`,
+    books,
+    state,
+    event,
+  );
+}
+
+/** A state is known from here on: what waited for it is judged. */
+export function tellState(
+  run: ReplicationRun,
+  books: PartitionBooks,
+  event: BrokerEventOf<'stateStored'>,
+): void {
+  books.states.set(event.version, event);
+  const waiting = books.countedOn.get(event.version) ?? [];
+  books.countedOn.delete(event.version);
+  for (const each of waiting) judgeMaximalIsr(run, books, each);
+  if (event.by === 'controller') judgeLossyLeader(run, books, event.leaderEpoch);
+}
+
+/**
+ * I-K13, KIP-966: who may have lost records leads only where every member of the ISR, and whoever was eligible
+ * besides, may have: then there is no better copy to wait for.
+ */
+export function judgeLossyLeader(
+  run: ReplicationRun,
+  books: PartitionBooks,
+  leaderEpoch: number,
+): void {
+  const leader = books.lossyLeaders.get(leaderEpoch);
+  const elected = electionOf(books, leaderEpoch);
+  const before = elected === undefined ? undefined : books.states.get(elected.version - 1);
+  if (leader === undefined || before === undefined) return;
+  books.lossyLeaders.delete(leaderEpoch);
+  const sound = [...before.isr, ...(before.elr ?? [])].filter((member) => {
+    const node = run.nodeOf(member);
+    return node !== undefined && node !== leader.node && !books.lossy.has(node);
+  });
+  // From here on its log is what the others are measured by.
+  books.lossy.delete(leader.node);
+  if (sound.length === 0) return;
+  run.add(
+    'lossy-leader',
+    `${leader.node} began to lead epoch ${leaderEpoch} of ${books.tp} at ${nameEvent(leader)}, though it had started ` +
+      'after an unclean stop with a log that is not synced, and had not caught up; broker ' +
+      `${sound.join(', ')} had lost nothing.`,
+    books,
+    leader,
+  );
+}
+
+function electionOf(books: PartitionBooks, leaderEpoch: number) {
+  return [...books.states.values()].find((state) => {
+    return state.by === 'controller' && state.leaderEpoch === leaderEpoch && state.leader !== -1;
+  });
 }

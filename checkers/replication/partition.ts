@@ -6,6 +6,8 @@ import { type AppendEvent, type BrokerEventOf, ReplicaLog } from './replica-log.
 /** A broker's time as leader of one epoch. */
 export interface Tenure {
   epoch: number;
+  /** Where its log ended when it began: all that was committed before is below. */
+  start: number;
   hw: number;
   /** What each follower's last counted fetch claimed, by broker. */
   fetched: Map<number, number>;
@@ -31,6 +33,11 @@ export class PartitionBooks {
   readonly #hwValues: number[] = [];
   /** Brokers that must not lead before they have caught up (KIP-966). */
   readonly lossy = new Set<string>();
+  /** Stored states by version, and the high watermarks that say they were counted on one that is not told yet. */
+  readonly states = new Map<number, BrokerEventOf<'stateStored'>>();
+  readonly countedOn = new Map<number, BrokerEventOf<'highWatermark'>[]>();
+  /** Lossy brokers that lead an epoch, until it is told whom its election chose from. */
+  readonly lossyLeaders = new Map<number, BrokerEventOf<'becameLeader'>>();
 
   constructor(tp: string) {
     this.tp = tp;

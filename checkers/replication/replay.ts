@@ -3,7 +3,7 @@
 import type { BrokerNodeEvent } from '../../history/broker-event.ts';
 import type { RunRecord } from '../../history/run-record.ts';
 import type { Findings } from '../evidence.ts';
-import { judgeStored } from './in-sync.ts';
+import { judgeMaximalIsr, judgeStored, tellState } from './in-sync.ts';
 import { PartitionBooks } from './partition.ts';
 import {
   judgeAck,
@@ -80,6 +80,7 @@ export class ReplicationRun {
         judgeLeader(this, books, log, event);
         books.tenures.set(event.node, {
           epoch: event.leaderEpoch,
+          start: event.leo,
           hw: event.hw,
           fetched: new Map(),
         });
@@ -106,6 +107,7 @@ export class ReplicationRun {
         return;
       case 'highWatermark':
         judgeHighWatermark(this, books, log, event);
+        judgeMaximalIsr(this, books, event);
         return;
       case 'fetchIn':
         judgeFetch(this, books, event);
@@ -118,6 +120,7 @@ export class ReplicationRun {
         // A broker that was killed may have stored a state without telling: then nothing is compared.
         const next = before !== undefined && before.version + 1 === event.version;
         judgeStored(this, books, event, next ? before.isr : undefined);
+        tellState(this, books, event);
         if (before === undefined || event.version > before.version) this.#isr.set(event.tp, event);
       }
     }
@@ -129,8 +132,8 @@ export class ReplicationRun {
     for (const books of this.partitions.values()) {
       books.tenures.delete(node);
       books.replica(node).restart();
+      // A later start in order does not bring back what was lost before.
       if (lossy) books.lossy.add(node);
-      else books.lossy.delete(node);
     }
   }
 

@@ -133,7 +133,32 @@ describe('replication: each rule broken alone', () => {
         b.write(2, { from: 30, to: 30, epoch: 0, hash: 'x' });
         b.fetched(2);
         b.isr = [1, 2];
+        b.store('leader');
         b.advance(31);
+      },
+    ],
+    [
+      'a high watermark without a member of the stored ISR',
+      ['hw-without-isr'],
+      (b) => {
+        b.append();
+        b.replicate(2);
+        b.isr = [1, 2];
+        b.advance();
+      },
+    ],
+    [
+      'a high watermark without a member of the ISR, told before that was',
+      ['hw-without-isr'],
+      (b) => {
+        b.append();
+        b.replicate(2);
+        b.version++;
+        b.isr = [1, 2];
+        b.advance();
+        b.version--;
+        b.isr = [1, 2, 3];
+        b.store('leader');
       },
     ],
     [
@@ -149,7 +174,15 @@ describe('replication: each rule broken alone', () => {
     [
       'a high watermark without leading',
       ['hw-without-office'],
-      (b) => b.say(2, { ev: 'highWatermark', tp: TP, hw: 30, leaderEpoch: 0, isr: [1, 2, 3] }),
+      (b) =>
+        b.say(2, {
+          ev: 'highWatermark',
+          tp: TP,
+          hw: 30,
+          leaderEpoch: 0,
+          isr: [1, 2, 3],
+          version: 0,
+        }),
     ],
     ['a fetch that claims more than is durable', ['fetch-claims-more'], (b) => b.fetched(2, 31)],
     [
@@ -258,6 +291,21 @@ describe('replication: each rule broken alone', () => {
       },
     ],
     [
+      'a member taken into the ISR before it came to where the epoch began',
+      ['expanded-behind'],
+      (b) => {
+        b.isr = [1, 2];
+        b.store('leader');
+        b.produce();
+        // The new leader has not heard of the last high watermark.
+        b.hw = 30;
+        b.elect(2, [2]);
+        b.fetched(3);
+        b.isr = [2, 3];
+        b.store('leader');
+      },
+    ],
+    [
       'a lossy broker that leads before it caught up',
       ['lossy-leader'],
       (b) => {
@@ -275,12 +323,24 @@ describe('replication: each rule broken alone', () => {
     expect(verdict.anomalies[0]?.why).toContain(TP);
   });
 
+  test('where all in sync may have lost records, one of them leads', () => {
+    const brokers = thirtyCommitted();
+    for (const id of [1, 2, 3]) brokers.start(id, false, true);
+    brokers.becomeController(2);
+    brokers.elect(2, [2]);
+    expect(judge(replication, brokers)).toMatchObject({ outcome: 'valid', anomalies: [] });
+    // A start in order does not bring back what was lost.
+    brokers.start(3);
+    brokers.elect(3, [3]);
+    expect(kindsOf(judge(replication, brokers))).toEqual(['lossy-leader']);
+  });
+
   test('a late high watermark of an old leader counts against the leader after it', () => {
     const brokers = thirtyCommitted();
     brokers.append();
     brokers.replicate(2);
     brokers.replicate(3);
-    const late = { hw: 31, leaderEpoch: 0, isr: [1, 2, 3] };
+    const late = { hw: 31, leaderEpoch: 0, isr: [1, 2, 3], version: 0 };
     brokers.replica(3).end = 30;
     brokers.replica(3).batches.pop();
     brokers.say(3, { ev: 'logTruncated', tp: TP, to: 30, leaderEpoch: 1 });
@@ -418,6 +478,15 @@ describe('partition states: each rule broken alone', () => {
         b.controller = 1;
         b.controllerEpoch = 1;
         b.elect(3);
+      },
+    ],
+    [
+      'a registration that another session made',
+      ['registration-of-another-session'],
+      (b) => {
+        b.say(3, { ev: 'registered', broker: 3, epoch: 7, session: 'a1' });
+        b.start(3, false);
+        b.say(3, { ev: 'registered', broker: 3, epoch: 7, session: 'a2' });
       },
     ],
     [

@@ -1,6 +1,7 @@
 // The rules of a replicated partition, event by event: high watermarks, elections, truncations, acks. Each
 // names the rule it keeps (I-K3 to I-K9, I-K13); the books are replication/partition.
 import { nameEvent } from '../evidence.ts';
+import { judgeLossyLeader } from './in-sync.ts';
 import type { PartitionBooks, Tenure } from './partition.ts';
 import type { ReplicationRun } from './replay.ts';
 import { type AppendEvent, type BrokerEventOf, type ReplicaLog, sameBatch } from './replica-log.ts';
@@ -113,12 +114,8 @@ export function judgeLeader(
     );
   }
   if (books.lossy.has(event.node)) {
-    run.add(
-      'lossy-leader',
-      `${who}, though it had started after an unclean stop with a log that is not synced, and had not caught up.`,
-      books,
-      event,
-    );
+    books.lossyLeaders.set(event.leaderEpoch, event);
+    judgeLossyLeader(run, books, event.leaderEpoch);
   }
   if (log.last !== undefined && log.last.epoch > event.leaderEpoch) {
     run.add(

@@ -4,6 +4,7 @@
 import type { BrokerNodeEvent } from '../../history/broker-event.ts';
 import type { Checker, RunRecord } from '../../history/run-record.ts';
 import { brokerLogProblem, Findings, nameEvent, unknownVerdict } from '../evidence.ts';
+import { registrations } from './registrations.ts';
 import type { BrokerEventOf } from './replica-log.ts';
 import { lossAllowed, minInsyncReplicas } from './settings.ts';
 
@@ -11,7 +12,7 @@ const NAME = 'partition-states';
 const GUARANTEE =
   'A partition has one leader in each leader epoch, chosen by the one controller of a controller epoch from its ' +
   'in-sync replicas or those that left while too few were in sync for anything to be committed; epochs never ' +
-  'fall, and every change is made on top of the last one.';
+  'fall, and every change is made on top of the last one. A broker is registered by its own session.';
 
 /** Fewer stored states than this prove nothing. */
 const STORED_MIN = 3;
@@ -25,13 +26,20 @@ export const partitionStates: Checker = {
     const gap = brokerLogProblem(run);
     if (gap !== undefined) return unknownVerdict(NAME, GUARANTEE, gap);
     const findings = new Findings();
-    const counted = ['controllers', 'statesStored', 'elections', 'eligibleElections'];
+    const counted = [
+      'controllers',
+      'registrations',
+      'statesStored',
+      'elections',
+      'eligibleElections',
+    ];
     for (const name of [...counted, 'uncleanElections']) {
       findings.count(name, 0);
     }
     const { brokerEvents = [] } = run;
     controllers(brokerEvents, findings);
     offices(brokerEvents, findings);
+    registrations(brokerEvents, findings);
     for (const life of livesOf(brokerEvents)) judgeLife(run, life, findings);
     const { statesStored = 0, controllers: elected = 0 } = findings.evidence;
     const thin = `only ${statesStored} states were stored by ${elected} controllers; ${STORED_MIN} and 1 are needed`;

@@ -154,8 +154,8 @@ export class ScriptedBrokers {
   /** The leader's high watermark rises to its log's end. */
   advance(hw = this.replica(this.leader).end): void {
     this.hw = hw;
-    const { leader, leaderEpoch, isr } = this;
-    this.say(leader, { ev: 'highWatermark', tp: TP, hw, leaderEpoch, isr: [...isr] });
+    const { leader, leaderEpoch, isr, version } = this;
+    this.say(leader, { ev: 'highWatermark', tp: TP, hw, leaderEpoch, isr: [...isr], version });
   }
 
   ack(offset = this.hw, acks = -1): void {

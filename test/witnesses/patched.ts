@@ -17,13 +17,20 @@ export function directory(): string {
   return mkdtempSync(join(folder, 'data-'));
 }
 
-/** What `files` below coordinator/ export, with a mutant's patches or without. */
-export async function load<T>(files: readonly string[], id?: string): Promise<T> {
+/** What `files` below coordinator/, or another folder, export, with a mutant's patches or without. */
+export async function load<T>(
+  files: readonly string[],
+  id?: string,
+  below: 'coordinator' | 'broker' | '.' = 'coordinator',
+): Promise<T> {
   const mutant = mutants.find((each) => each.id === id);
-  const outfile = join(folder, `${id ?? 'clean'}-${files.join('-').replace(/\W/g, '-')}.mjs`);
+  const outfile = join(
+    folder,
+    `${id ?? 'clean'}-${[below, ...files].join('-').replace(/\W/g, '-')}.mjs`,
+  );
   await build({
     stdin: {
-      contents: files.map((file) => `export * from './coordinator/${file}.ts';`).join('\n'),
+      contents: files.map((file) => `export * from './${below}/${file}.ts';`).join('\n'),
       resolveDir: ROOT,
     },
     bundle: true,
