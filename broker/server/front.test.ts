@@ -187,6 +187,20 @@ describe('records', () => {
     expect(broker.replicas.batchesIn({ topic: 't', partition: 0 })).toEqual([]);
   });
 
+  it('of old formats are refused by name in old versions, which librdkafka must see to pack any', async () => {
+    const client = await started();
+    await withTopic(client);
+    const { apiKeys } = await client.ask('ApiVersions', 2, {});
+    expect(apiKeys.find(({ apiKey }) => apiKey === 0)?.minVersion).toBe(0);
+    // Offset, size, CRC, format, attributes, no key, no value: shorter than the header of a batch.
+    const message = Buffer.from(`${'00'.repeat(8)}0000000ea7ec68030000ffffffffffffffff`, 'hex');
+    const answer = await client.ask('Produce', 1, produceOf(message));
+    const [partition] = answer.responses[0]?.partitionResponses ?? [];
+    expect(partition?.errorCode).toBe(code('UNSUPPORTED_FOR_MESSAGE_FORMAT'));
+    const stub = await client.ask('Produce', 1, produceOf(message.subarray(0, 12)));
+    expect(stub.responses[0]?.partitionResponses[0]?.errorCode).toBe(code('CORRUPT_MESSAGE'));
+  });
+
   it('without an answer wanted end the connection when they are refused', async () => {
     const client = await started();
     await withTopic(client);

@@ -83,13 +83,12 @@ export function batchSizeAt(buffer: Buffer, at = 0): number | undefined {
 }
 
 /**
- * Reads the header of the batch at `at`; its records need not be there. Throws RecordBatchError on
- * another format than version 2, an unknown compression or values past 2^53. Does not verify the CRC.
+ * Throws RecordBatchError unless the records at `at` are of format 2. Formats 0 and 1 have their number at the
+ * same place, in messages that may be shorter than a batch's header.
  */
-export function readBatchHeader(buffer: Buffer, at = 0): BatchHeader {
-  const remaining = buffer.length - at;
-  if (remaining < BATCH_HEADER_BYTES)
-    throw corrupt(`expected a batch header of ${BATCH_HEADER_BYTES} bytes, got ${remaining}`);
+export function expectFormat(buffer: Buffer, at = 0): void {
+  if (buffer.length - at <= FIELD.magic)
+    throw corrupt(`expected records, got ${buffer.length - at} bytes`);
   const magic = buffer.readInt8(at + FIELD.magic);
   if (magic !== MAGIC) {
     const problem = `expected records of format ${MAGIC}, got format ${magic}`;
@@ -98,6 +97,17 @@ export function readBatchHeader(buffer: Buffer, at = 0): BatchHeader {
       problem,
     );
   }
+}
+
+/**
+ * Reads the header of the batch at `at`; its records need not be there. Throws RecordBatchError on
+ * another format than version 2, an unknown compression or values past 2^53. Does not verify the CRC.
+ */
+export function readBatchHeader(buffer: Buffer, at = 0): BatchHeader {
+  const remaining = buffer.length - at;
+  if (remaining < BATCH_HEADER_BYTES)
+    throw corrupt(`expected a batch header of ${BATCH_HEADER_BYTES} bytes, got ${remaining}`);
+  expectFormat(buffer, at);
   const attributes = buffer.readInt16BE(at + FIELD.attributes);
   const baseOffset = i64(buffer, at, 'baseOffset', 'CORRUPT_MESSAGE');
   const lastOffsetDelta = buffer.readInt32BE(at + FIELD.lastOffsetDelta);

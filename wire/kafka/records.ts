@@ -8,6 +8,7 @@ import {
   BATCH_PREFIX_BYTES,
   type BatchHeader,
   COMPRESSIONS,
+  expectFormat,
   FIELD,
   NO_PRODUCER,
   RecordBatchError,
@@ -135,6 +136,7 @@ export function checkProduced(records: Buffer | null, limits: ProducedLimits): B
       'MESSAGE_TOO_LARGE',
       `expected a batch of at most ${limits.batchBytesMax} bytes, got ${length}`,
     );
+  expectFormat(records);
   const header = verifyBatch(records);
   if (header.sizeBytes !== length)
     throw invalid(`expected one batch of ${length} bytes, got one of ${header.sizeBytes}`);

@@ -61,8 +61,9 @@ function acksOf(acks: number): -1 | 0 | 1 | undefined {
 
 export function produceHandling(parts: ProduceParts): Handling<'Produce'> {
   return {
-    // Formats before version 2 of records are refused batch by batch, versions before 3 carry nothing else.
-    versions: { min: 3, max: 11 },
+    // Records of formats 0 and 1, which is all that versions before 3 carry, are refused batch by batch. Those
+    // versions are offered all the same: librdkafka packs nothing for a broker without them (KAFKA-18659).
+    versions: { min: 0, max: 11 },
     handle: async ({ transactionalId, acks, timeoutMs, topicData }) => {
       const known = acksOf(acks);
       const outcomes = new Map<string, Produced>();
