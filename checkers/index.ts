@@ -8,6 +8,7 @@ import { logChecker } from './log.ts';
 import { noRollback } from './no-rollback.ts';
 import { quorumService } from './quorum-service.ts';
 import { replication } from './replication/index.ts';
+import { partitionStates } from './replication/states.ts';
 import { sessionOrder } from './session-order.ts';
 import { sessions } from './sessions.ts';
 import { stateDigestChecker } from './state-digest.ts';
@@ -38,4 +39,10 @@ export const outsideCheckers: readonly Checker[] = [
 ];
 
 /** The checkers that judge a run of the broker, besides those of its workload. */
-export const brokerCheckers: readonly Checker[] = [replication, liveness, stats, latency];
+export const brokerCheckers: readonly Checker[] = [
+  replication,
+  partitionStates,
+  liveness,
+  stats,
+  latency,
+];
