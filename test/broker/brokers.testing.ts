@@ -138,6 +138,23 @@ export class BrokerProcesses {
     });
   }
 
+  /** Ports of a broker: for clients, and for the other brokers. */
+  portsOf(id: number): { readonly internal: number; readonly external: number } {
+    const ports = this.#ports.get(id);
+    if (ports === undefined)
+      throw new Error(`expected one of brokers ${[...this.#ports.keys()].join(', ')}, got ${id}`);
+    return ports;
+  }
+
+  /** The process of a broker that runs. Throws where it has ended. */
+  pidOf(id: number): number {
+    const child = this.#processes.get(`broker-${id}`);
+    const ended = child === undefined || child.exitCode !== null || child.signalCode !== null;
+    if (ended || child.pid === undefined)
+      throw new Error(`broker ${id} has ended: ${this.outputOf(id).slice(-4_000)}`);
+    return child.pid;
+  }
+
   /** What a process wrote to its output. */
   outputOf(id: number): string {
     return this.#outputs.get(`broker-${id}`) ?? '';
