@@ -2,6 +2,7 @@
 // handed over, then nobody is served any more, then the logs are closed, then the session ends.
 import { randomUUID } from 'node:crypto';
 import { errorNameOf } from '../../wire/kafka/error-codes.ts';
+import { BoundedLog } from '../../wire/server-log.ts';
 import { type EventSink, partitionKey } from '../contract.ts';
 import { Controller } from '../controller/controller.ts';
 import { GroupCoordinator } from '../groups/coordinator.ts';
@@ -115,6 +116,7 @@ export class Broker {
       newId: () => randomUUID(),
       log,
     });
+    const caused = new BoundedLog(log, () => performance.now());
     const handlings = allHandlings({
       brokerId,
       metadata,
@@ -127,9 +129,10 @@ export class Broker {
       metadataBytesMax: config.groups.offsetMetadataBytesMax,
       brokerSettings: config.settings,
       topicSettings: topicDefaults(config),
-      log,
+      log: (line) => caused.line(line),
     });
-    const failed = (error: Error): void => log(`a request failed: ${error.stack ?? error.message}`);
+    const failed = (error: Error): void =>
+      caused.line(`a request failed: ${error.stack ?? error.message}`);
     this.#front = new BrokerFront({ config: config.front, handlings, events, log, failed });
   }
 

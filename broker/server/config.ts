@@ -51,6 +51,10 @@ const SECOND_MS = 1_000;
 const ID_MAX = 2 ** 31 - 1;
 /** Produce requests of one connection under way at once; idempotent clients have five. */
 const OVERLAP_MAX = 16;
+/** Bytes of one connection that were read and not begun; a single request may be larger. */
+const QUEUED_BYTES_MAX = 4 * 1024 * 1024;
+/** Answers of all connections that wait for their readers. */
+const UNSENT_BYTES_MAX = 256 * 1024 * 1024;
 const ANY_HOST = '0.0.0.0';
 
 /** What a broker's name for a setting of logs is to a topic. */
@@ -253,10 +257,12 @@ function readFront(properties: Properties, doors: Doors): FrontConfig {
     internalListener: doors.internalListener,
     connectionsMax: properties.number('max.connections'),
     connectionsPerAddressMax: properties.number('max.connections.per.ip'),
+    idleMsMax: properties.number('connections.max.idle.ms'),
+    unsentBytesMax: UNSENT_BYTES_MAX,
     limits: {
       frameBytesMax,
       queuedMax: properties.number('queued.max.requests'),
-      queuedBytesMax: frameBytesMax,
+      queuedBytesMax: Math.min(frameBytesMax, QUEUED_BYTES_MAX),
       overlapMax: OVERLAP_MAX,
     },
   };

@@ -26,6 +26,8 @@ export interface Work {
 export interface ConnectionOwner {
   /** Understands a frame; throws what closes the connection. */
   readonly understand: (frame: Buffer, connection: Connection) => Work;
+  /** Its client has not taken all that was sent, or has; until then nothing more of it is begun. */
+  readonly lags: (connection: Connection, lagging: boolean) => void;
   /** Called before bytes leave. */
   readonly flushEvents: () => void;
   readonly closed: (connection: Connection, reason: string) => void;
@@ -53,6 +55,8 @@ export class Connection {
   readonly #begun: Begun[] = [];
   #closed = false;
   #blocked = false;
+  /** When bytes came or went last. */
+  #activeMs = performance.now();
 
   constructor(socket: Socket, listener: string, owner: ConnectionOwner, limits: ConnectionLimits) {
     this.#socket = socket;
@@ -66,10 +70,22 @@ export class Connection {
     socket.on('data', (chunk) => this.#read(chunk));
     socket.on('drain', () => {
       this.#blocked = false;
+      this.#activeMs = performance.now();
+      this.#owner.lags(this, false);
       this.#advance();
     });
     socket.on('error', (error) => this.close(error.message));
     socket.on('close', () => this.close('the client closed it'));
+  }
+
+  /** Bytes of answers that its client has not taken yet. */
+  get unsentBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** How long nothing came and nothing went, ms; 0 while a request of it is under way. */
+  idleMs(nowMs: number): number {
+    return this.#begun.length > 0 && !this.#blocked ? 0 : nowMs - this.#activeMs;
   }
 
   /** Ends it. The reason is told to the front once. */
@@ -83,6 +99,7 @@ export class Connection {
 
   #read(chunk: Buffer): void {
     if (this.#closed) return;
+    this.#activeMs = performance.now();
     try {
       this.#splitter.feed(chunk, (frame) => {
         this.#queued.push(frame);
@@ -148,7 +165,9 @@ export class Connection {
       const { answer } = this.#begun.shift() as Begun;
       if (answer === undefined) continue;
       this.#owner.flushEvents();
+      this.#activeMs = performance.now();
       if (!this.#socket.write(answer)) this.#blocked = true;
     }
+    if (this.#blocked) this.#owner.lags(this, true);
   }
 }

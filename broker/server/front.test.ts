@@ -37,6 +37,9 @@ function fetchOf(offset: number, overrides: Record<string, unknown> = {}) {
   return { maxWaitMs: 0, minBytes: 0, topics, ...overrides };
 }
 
+/** More of a partition than a socket takes at once. */
+const LARGE = { partition: 0, fetchOffset: 0, partitionMaxBytes: 10_000_000 };
+
 describe('versions and frames', () => {
   it('answers an unknown version of ApiVersions in version 0 with error 35', async () => {
     const client = await started();
@@ -92,6 +95,125 @@ describe('versions and frames', () => {
       const frame = await next.send('ApiVersions', 0, {}).frame();
       if (frame !== undefined) break;
     }
+  });
+});
+
+describe('limits', () => {
+  it('close a connection that says nothing, and none whose request waits', async () => {
+    const silent = await started({ idleMsMax: 30 });
+    await withTopic(await broker.connect());
+    const waiting = await broker.connect();
+    waiting.send('Fetch', 11, fetchOf(0, { maxWaitMs: 60_000, minBytes: 1 }), 1);
+    expect(await silent.frame()).toBeUndefined();
+    expect(broker.reasons[0]).toMatch(/idle for longer than connections.max.idle.ms 30/);
+    await (await broker.connect()).ask('Produce', 7, produceOf(batch('late')));
+    expect(correlationIdOf((await waiting.frame()) as Buffer)).toBe(1);
+  });
+
+  it('refuse connections over max.connections', async () => {
+    await started({ connectionsMax: 1 });
+    expect(await (await broker.connect()).frame()).toBeUndefined();
+    expect(broker.reasons).toEqual([expect.stringContaining('max.connections 1')]);
+  });
+
+  it('refuse a large request that carries no records', async () => {
+    const client = await started({ limits: { frameBytesMax: 20_000_000 } });
+    const frame = Buffer.alloc(4 + 9_000_000);
+    frame.writeInt32BE(frame.length - 4, 0);
+    frame.writeInt16BE(3, 4);
+    client.socket.write(frame);
+    expect(await client.frame()).toBeUndefined();
+    expect(broker.reasons).toEqual([
+      expect.stringMatching(/at most 8388608 bytes of a request without records, got 9000000/),
+    ]);
+  });
+
+  it('begin nothing more for a client that does not read, and answer all when it does', async () => {
+    const client = await started();
+    await withTopic(client);
+    const writer = await broker.connect();
+    for (let count = 0; count < 100; count++)
+      await writer.ask('Produce', 7, produceOf(batch('x'.repeat(9_000))));
+    const asked = 60;
+    client.socket.pause();
+    const large = fetchOf(0, { topics: [{ ...fetchOf(0).topics[0], partitions: [LARGE] }] });
+    for (let id = 0; id < asked; id++) client.send('Fetch', 11, large, id);
+    // The others are served meanwhile; each answer that leaves has its events flushed before.
+    const flushes = () => broker.events.filter(({ ev }) => ev === 'flush').length;
+    const before = flushes();
+    const others = 200;
+    for (let count = 0; count < others; count++)
+      expect((await writer.ask('ApiVersions', 0, {})).errorCode).toBe(0);
+    expect(flushes() - before - others).toBeLessThan(asked / 2);
+    client.socket.resume();
+    for (let id = 0; id < asked; id++)
+      expect(correlationIdOf((await client.frame()) as Buffer)).toBe(id);
+  });
+
+  it('close who lets too many answers lie', async () => {
+    const client = await started({ unsentBytesMax: 400_000 });
+    await withTopic(client);
+    const writer = await broker.connect();
+    for (let count = 0; count < 100; count++)
+      await writer.ask('Produce', 7, produceOf(batch('x'.repeat(9_000))));
+    client.socket.pause();
+    const large = fetchOf(0, { topics: [{ ...fetchOf(0).topics[0], partitions: [LARGE] }] });
+    for (let id = 0; id < 60; id++) client.send('Fetch', 11, large, id);
+    await expect.poll(() => broker.reasons).toHaveLength(1);
+    expect(broker.reasons[0]).toMatch(/at most 400000 bytes of answers that nobody reads/);
+    expect((await writer.ask('ApiVersions', 0, {})).errorCode).toBe(0);
+  });
+});
+
+describe('what is named twice', () => {
+  const both = <T>(one: T): T[] => [one, one];
+
+  it('is appended not even once', async () => {
+    const client = await started();
+    await withTopic(client);
+    const partitionData = both({ index: 0, records: batch('x') });
+    const topicData = [{ name: 't', partitionData }];
+    const { responses } = await client.ask('Produce', 8, produceOf(null, { topicData }));
+    const codes = responses.flatMap(({ partitionResponses }) =>
+      partitionResponses.map(({ errorCode }) => errorCode),
+    );
+    expect(codes).toEqual(both(code('INVALID_REQUEST')));
+    expect(broker.replicas.batchesIn({ topic: 't', partition: 0 })).toEqual([]);
+  });
+
+  it('is read once', async () => {
+    const client = await started();
+    await withTopic(client);
+    const [topic] = fetchOf(0).topics;
+    const fetched = await client.ask(
+      'Fetch',
+      11,
+      fetchOf(0, { maxWaitMs: 60_000, minBytes: 1, topics: both(topic) }),
+    );
+    expect(fetched.responses.map(({ partitions }) => partitions[0]?.errorCode)).toEqual([
+      0,
+      code('INVALID_REQUEST'),
+    ]);
+    const partitions = both({ partitionIndex: 0, timestamp: -1 });
+    const listed = await client.ask('ListOffsets', 5, {
+      replicaId: -1,
+      topics: [{ name: 't', partitions }],
+    });
+    expect(listed.topics[0]?.partitions.map(({ errorCode }) => errorCode)).toEqual(
+      both(code('INVALID_REQUEST')),
+    );
+  });
+
+  it('is described once', async () => {
+    const client = await started();
+    await withTopic(client);
+    const { topics } = await client.ask('Metadata', 6, { topics: both({ name: 't' }) });
+    expect(topics.map(({ name }) => name)).toEqual(['t']);
+    const resource = { resourceType: 2, resourceName: 't', configurationKeys: null };
+    const { results } = await client.ask('DescribeConfigs', 2, { resources: both(resource) });
+    expect(results).toHaveLength(1);
+    const described = await client.ask('DescribeGroups', 3, { groups: both('g') });
+    expect(described.groups).toHaveLength(1);
   });
 });
 

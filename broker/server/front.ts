@@ -2,6 +2,7 @@
 // handler of its API. What it cannot understand closes that one connection, with a reason in log and events.
 import { createServer, type Server, type Socket } from 'node:net';
 import {
+  APIS,
   type ApiName,
   apiKeysOf,
   type RequestBody,
@@ -21,6 +22,9 @@ import {
 import { type Caller, CloseConnection, type Handling, type Handlings } from './handling.ts';
 
 const BACKLOG = 1024;
+/** Longest frame of a request that carries no records: each byte of it may cost many in memory. */
+const PLAIN_FRAME_BYTES_MAX = 8 * 1024 * 1024;
+const IDLE_CHECK_MS_MAX = 30_000;
 
 /** A door: its name and where it listens. */
 export interface Listener {
@@ -37,6 +41,10 @@ export interface FrontConfig {
   readonly connectionsMax: number;
   /** `max.connections.per.ip` */
   readonly connectionsPerAddressMax: number;
+  /** `connections.max.idle.ms` */
+  readonly idleMsMax: number;
+  /** Answers of all connections that wait for their readers, bytes; above it the slowest is closed. */
+  readonly unsentBytesMax: number;
   readonly limits: ConnectionLimits;
 }
 
@@ -53,6 +61,9 @@ export class BrokerFront implements ConnectionOwner {
   readonly #parts: FrontParts;
   readonly #servers: Server[] = [];
   readonly #connections = new Set<Connection>();
+  /** Those whose clients have not taken all that was sent. */
+  readonly #lagging = new Set<Connection>();
+  #idleCheck: NodeJS.Timeout | undefined;
   readonly #perAddress = new Map<string, number>();
   readonly #log: BoundedLog;
   readonly #clientSpoken: VersionRanges;
@@ -74,6 +85,8 @@ export class BrokerFront implements ConnectionOwner {
   /** Opens every listener; resolves with the ports taken, by listener. Rejects with the system's error. */
   async listen(): Promise<ReadonlyMap<string, number>> {
     const ports = new Map<string, number>();
+    const checkMs = Math.min(Math.ceil(this.#parts.config.idleMsMax / 2), IDLE_CHECK_MS_MAX);
+    this.#idleCheck = setInterval(() => this.#closeIdle(), checkMs);
     for (const { name, host, port } of this.#parts.config.listeners) {
       const server = createServer((socket) => this.#accept(socket, name));
       this.#servers.push(server);
@@ -93,6 +106,7 @@ export class BrokerFront implements ConnectionOwner {
   /** Closes every connection and stops listening. */
   async close(): Promise<void> {
     this.#closing = true;
+    clearInterval(this.#idleCheck);
     const closed = this.#servers.map(
       (server) => new Promise<void>((resolve) => server.close(() => resolve())),
     );
@@ -118,7 +132,36 @@ export class BrokerFront implements ConnectionOwner {
     this.#connections.add(new Connection(socket, listener, this, limits));
   }
 
+  #closeIdle(): void {
+    const nowMs = performance.now();
+    const { idleMsMax } = this.#parts.config;
+    for (const connection of [...this.#connections]) {
+      if (connection.idleMs(nowMs) < idleMsMax) continue;
+      connection.close(`idle for longer than connections.max.idle.ms ${idleMsMax}`);
+    }
+  }
+
+  lags(connection: Connection, lagging: boolean): void {
+    if (!lagging) {
+      this.#lagging.delete(connection);
+      return;
+    }
+    this.#lagging.add(connection);
+    const { unsentBytesMax } = this.#parts.config;
+    let unsent = 0;
+    let slowest = connection;
+    for (const each of this.#lagging) {
+      unsent += each.unsentBytes;
+      if (each.unsentBytes > slowest.unsentBytes) slowest = each;
+    }
+    if (unsent <= unsentBytesMax) return;
+    slowest.close(
+      `expected at most ${unsentBytesMax} bytes of answers that nobody reads, got ${unsent}, most of them here`,
+    );
+  }
+
   closed(connection: Connection, reason: string): void {
+    this.#lagging.delete(connection);
     if (!this.#connections.delete(connection)) return;
     const left = (this.#perAddress.get(connection.host) ?? 1) - 1;
     if (left > 0) this.#perAddress.set(connection.host, left);
@@ -137,6 +180,12 @@ export class BrokerFront implements ConnectionOwner {
   }
 
   understand(frame: Buffer, connection: Connection): Work {
+    const plain = frame.length < 2 || frame.readInt16BE(0) !== APIS.Produce.key;
+    if (plain && frame.length > PLAIN_FRAME_BYTES_MAX) {
+      throw new Error(
+        `expected at most ${PLAIN_FRAME_BYTES_MAX} bytes of a request without records, got ${frame.length}`,
+      );
+    }
     const internal = connection.listener === this.#parts.config.internalListener;
     const spoken = internal ? this.#brokerSpoken : this.#clientSpoken;
     const request = decodeRequest(frame, spoken);

@@ -91,6 +91,8 @@ export class LoneBroker {
         internalListener: 'INTERNAL',
         connectionsMax: 100,
         connectionsPerAddressMax: 100,
+        idleMsMax: 600_000,
+        unsentBytesMax: 256 * 1024 * 1024,
         ...config,
         limits: {
           frameBytesMax: 1_000_000,

@@ -78,6 +78,7 @@ export const SETTINGS = {
   'fetch.max.bytes': number(57_671_680, 1_024),
   'socket.request.max.bytes': number(104_857_600, 1),
   'queued.max.requests': number(500, 1),
+  'connections.max.idle.ms': number(600_000, 1),
   'max.connections': number(10_000, 1),
   'max.connections.per.ip': number(10_000, 1),
   'offsets.topic.num.partitions': number(50, 1, 1_000),

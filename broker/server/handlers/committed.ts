@@ -4,6 +4,7 @@ import type { ErrorName } from '../../../wire/kafka/error-codes.ts';
 import type { Metadata } from '../../contract.ts';
 import type { CommitAsk } from '../../groups/answers.ts';
 import type { FetchedOffsets, GroupCoordinator } from '../../groups/coordinator.ts';
+import { distinct, inTurns } from '../bounded-work.ts';
 import { codeOf, type Handling } from '../handling.ts';
 
 export interface CommittedParts {
@@ -92,12 +93,13 @@ export function offsetFetchHandling({ groups }: CommittedParts): Handling<'Offse
     versions: { min: 0, max: 9 },
     handle: async (body, { version }) => {
       if (version >= 8) {
-        const answers = body.groups.map(async ({ groupId, topics }) => {
+        const asked = distinct(body.groups, ({ groupId }) => groupId);
+        const answers = await inTurns(asked, async ({ groupId, topics }) => {
           const fetched = await groups.fetchOffsets(groupId);
           const errorCode = codeOf(fetched.error);
           return { groupId, errorCode, topics: topicsOf(fetched, topics, 0) };
         });
-        return { groups: await Promise.all(answers) };
+        return { groups: answers };
       }
       const fetched = await groups.fetchOffsets(body.groupId);
       const errorCode = codeOf(fetched.error);

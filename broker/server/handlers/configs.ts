@@ -1,6 +1,7 @@
 // DescribeConfigs: settings of topics and of this broker, each with where it comes from. Only what really
 // counts here is listed, so that a tool shows no knob that turns nothing.
 import type { Metadata } from '../../contract.ts';
+import { distinct } from '../bounded-work.ts';
 import { codeOf, type Handling } from '../handling.ts';
 
 export interface ConfigsParts {
@@ -53,7 +54,10 @@ export function describeConfigsHandling(parts: ConfigsParts): Handling<'Describe
     versions: { min: 0, max: 4 },
     handle: ({ resources }) => ({
       throttleTimeMs: 0,
-      results: resources.map(({ resourceType, resourceName, configurationKeys }) => {
+      results: distinct(
+        resources,
+        ({ resourceType, resourceName }) => `${resourceType} ${resourceName}`,
+      ).map(({ resourceType, resourceName, configurationKeys }) => {
         const about = { resourceType, resourceName };
         const found = entriesOf(resourceType, resourceName);
         if (typeof found === 'string') {

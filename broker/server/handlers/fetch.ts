@@ -1,7 +1,13 @@
 // Fetch: records for consumers and followers. There are no incremental sessions: every answer says session 0,
 // so that clients ask for everything each time, as Kafka's do where a broker has no room for sessions (KIP-227).
 import { NO_UUID } from '../../../wire/kafka/types.ts';
-import type { FetchAsk, Fetched, Metadata, Replicas } from '../../contract.ts';
+import {
+  type FetchAsk,
+  type Fetched,
+  type Metadata,
+  partitionKey,
+  type Replicas,
+} from '../../contract.ts';
 import { codeOf, type Handling } from '../handling.ts';
 import type { TopicIds } from '../topic-ids.ts';
 
@@ -18,8 +24,7 @@ const WAIT_MS_MAX = 60_000;
 /** First version with topic ids. */
 const BY_ID = 13;
 
-function unknown(of: { topic: string; partition: number }, byId: boolean): Fetched {
-  const error = byId ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION';
+function refused(of: { topic: string; partition: number }, error: Fetched['error']): Fetched {
   return { ...of, error, highWatermark: -1, logStartOffset: -1, records: [] };
 }
 
@@ -34,6 +39,7 @@ export function fetchHandling(parts: FetchParts): Handling<'Fetch'> {
       if (body.sessionId !== 0) return refuse(codeOf('FETCH_SESSION_ID_NOT_FOUND'));
       const places: { at: number; known: Fetched | undefined }[][] = [];
       const asks: FetchAsk[] = [];
+      const asked = new Set<string>();
       let waits = true;
       for (const { topic: name, topicId, partitions } of body.topics) {
         const topic = version >= BY_ID ? topicIds.nameOf(topicId) : name;
@@ -43,8 +49,16 @@ export function fetchHandling(parts: FetchParts): Handling<'Fetch'> {
             const of = { topic: topic ?? '', partition: partition.partition };
             if (info === undefined || info.partitions[of.partition] === undefined) {
               waits = false;
-              return { at: -1, known: unknown(of, version >= BY_ID && topic === undefined) };
+              const byId = version >= BY_ID && topic === undefined;
+              const error = byId ? 'UNKNOWN_TOPIC_ID' : 'UNKNOWN_TOPIC_OR_PARTITION';
+              return { at: -1, known: refused(of, error) };
             }
+            // Each look at what is held goes through all of it.
+            if (asked.has(partitionKey(of))) {
+              waits = false;
+              return { at: -1, known: refused(of, 'INVALID_REQUEST') };
+            }
+            asked.add(partitionKey(of));
             const { currentLeaderEpoch, lastFetchedEpoch, fetchOffset, partitionMaxBytes } =
               partition;
             const maxBytes = Math.max(0, Math.min(partitionMaxBytes, answerBytesMax));

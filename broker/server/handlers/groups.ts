@@ -1,6 +1,7 @@
 // The APIs of group membership, between the wire's versions and the coordinator of groups: JoinGroup,
 // SyncGroup, Heartbeat, LeaveGroup, DescribeGroups and ListGroups.
 import type { GroupCoordinator } from '../../groups/coordinator.ts';
+import { distinct } from '../bounded-work.ts';
 import { codeOf, type Handling, type Handlings } from '../handling.ts';
 
 /** What is kept of a client's name and of a subscription: they outlive the frame they came in. */
@@ -27,7 +28,9 @@ export function groupHandlings(groups: GroupCoordinator): Handlings {
     LeaveGroup: leaveGroup(groups),
     DescribeGroups: {
       versions: { min: 0, max: 5 },
-      handle: ({ groups: ids }) => ({ groups: ids.map((id) => described(groups, id)) }),
+      handle: ({ groups: ids }) => ({
+        groups: distinct(ids, (id) => id).map((id) => described(groups, id)),
+      }),
     },
     ListGroups: {
       versions: { min: 0, max: 5 },

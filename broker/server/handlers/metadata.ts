@@ -9,6 +9,7 @@ import {
   type PartitionInfo,
   type TopicInfo,
 } from '../../contract.ts';
+import { distinct, inTurns } from '../bounded-work.ts';
 import { codeOf, type Handling, refusalOf } from '../handling.ts';
 import type { AutoTopics } from '../settings.ts';
 import { type TopicIds, wireId } from '../topic-ids.ts';
@@ -30,12 +31,13 @@ export function metadataHandling(parts: MetadataParts): Handling<'Metadata'> {
         ? [...metadata.image.topics.values()]
             .filter(({ deleting }) => !deleting)
             .map((topic) => described(topic, metadata.image, listener))
-        : await Promise.all(
-            (body.topics ?? []).map(({ name, topicId }) => {
+        : await inTurns(
+            distinct(body.topics ?? [], ({ name, topicId }) => name ?? topicId),
+            ({ name, topicId }) => {
               const known = name ?? topicIds.nameOf(topicId);
               if (known === undefined) return failed(null, 'UNKNOWN_TOPIC_ID', topicId);
               return one(known, body.allowAutoTopicCreation, listener);
-            }),
+            },
           );
       const { brokers, controller, clusterId = null } = metadata.image;
       const reachable = [...brokers.values()].flatMap(({ id, endpoints }) => {

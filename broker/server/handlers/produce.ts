@@ -11,6 +11,7 @@ import {
   partitionKey,
   type Replicas,
 } from '../../contract.ts';
+import { repeated } from '../bounded-work.ts';
 import { CloseConnection, codeOf, type Handling } from '../handling.ts';
 
 export interface ProduceParts {
@@ -68,6 +69,11 @@ export function produceHandling(parts: ProduceParts): Handling<'Produce'> {
       const known = acksOf(acks);
       const outcomes = new Map<string, Produced>();
       const batches: Batch[] = [];
+      const twice = repeated(
+        topicData.flatMap(({ name: topic, partitionData }) =>
+          partitionData.map(({ index: partition }) => partitionKey({ topic, partition })),
+        ),
+      );
       const order: (readonly [string, readonly number[]])[] = [];
       for (const { name: topic, partitionData } of topicData) {
         order.push([topic, partitionData.map(({ index }) => index)]);
@@ -79,7 +85,8 @@ export function produceHandling(parts: ProduceParts): Handling<'Produce'> {
             problem = refused('TRANSACTIONAL_ID_AUTHORIZATION_FAILED', message);
           } else if (known === undefined) {
             problem = refused('INVALID_REQUIRED_ACKS', `expected acks of -1, 0 or 1, got ${acks}`);
-          } else if (outcomes.has(key) || batches.some((b) => partitionKey(b) === key)) {
+          } else if (twice.has(key)) {
+            // Not even one of them: an answer for the partition would be taken for both.
             problem = refused('INVALID_REQUEST', `expected ${key} once in a request`);
           } else problem = refusal(parts, topic, partition, records);
           if (problem !== undefined) outcomes.set(key, problem);

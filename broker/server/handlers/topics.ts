@@ -8,6 +8,7 @@ import {
   type NewTopic,
   NO_LEADER,
 } from '../../contract.ts';
+import { distinct, inTurns, repeated } from '../bounded-work.ts';
 import { codeOf, type Handling, type Refusal, refusalOf } from '../handling.ts';
 import { imageShows, type TopicDefaults } from '../settings.ts';
 import { type TopicIds, wireId } from '../topic-ids.ts';
@@ -77,11 +78,6 @@ const LATE: Refusal = {
   message: 'it was written, and is not to be seen everywhere yet',
 };
 
-/** Names that come more than once: which of them counts cannot be told. */
-function repeated(names: readonly string[]): Set<string> {
-  return new Set(names.filter((name, at) => names.indexOf(name) !== at));
-}
-
 const TWICE: Refusal = { error: 'INVALID_REQUEST', message: 'expected each topic once' };
 
 export function createTopicsHandling(parts: TopicsParts): Handling<'CreateTopics'> {
@@ -116,7 +112,7 @@ export function createTopicsHandling(parts: TopicsParts): Handling<'CreateTopics
           return refuse(name, refusalOf(error));
         }
       };
-      return { topics: await Promise.all(topics.map(create)) };
+      return { topics: await inTurns(topics, create) };
     },
   };
 }
@@ -150,7 +146,10 @@ export function deleteTopicsHandling(parts: TopicsParts): Handling<'DeleteTopics
       };
       const asked = version >= 6 ? topics : topicNames.map((name) => ({ name, topicId: NO_UUID }));
       return {
-        responses: await Promise.all(asked.map(({ name, topicId }) => remove(name, topicId))),
+        responses: await inTurns(
+          distinct(asked, ({ name, topicId }) => name ?? topicId),
+          ({ name, topicId }) => remove(name, topicId),
+        ),
       };
     },
   };
@@ -183,7 +182,7 @@ export function createPartitionsHandling(parts: TopicsParts): Handling<'CreatePa
           return refuse(LATE);
         return { name, errorCode: 0, errorMessage: null };
       };
-      return { throttleTimeMs: 0, results: await Promise.all(topics.map(grow)) };
+      return { throttleTimeMs: 0, results: await inTurns(topics, grow) };
     },
   };
 }
