@@ -25,6 +25,8 @@ export interface BrokerParts {
 }
 
 const CONTROLLED_SHUTDOWN_VERSION = 3;
+/** How often a broker that waits for the coordinator says so. */
+const WAITING_TOLD_MS = 5_000;
 
 export class Broker {
   readonly #parts: BrokerParts;
@@ -43,9 +45,7 @@ export class Broker {
   static async start(parts: BrokerParts): Promise<Broker> {
     const { config, events, log } = parts;
     const { brokerId } = config;
-    const opened = LogDirectory.open(config.logDir, {
-      configFor: () => logConfig(config.log),
-    });
+    const opened = openLogs(config);
     const clean = opened.cleanBrokerEpoch !== null;
     const { loss } = opened.directory;
     const level = config.events?.level ?? 'off';
@@ -67,7 +67,7 @@ export class Broker {
       events,
       defaults: { minInsyncReplicas, uncleanElection },
     });
-    await metadata.start();
+    await startedAloud(metadata, config, log);
     const broker = new Broker(parts, metadata, opened);
     await broker.#front.listen();
     broker.#controller.start();
@@ -185,6 +185,33 @@ export class Broker {
     const answer = await this.#peers.call(controller.id, 'ControlledShutdown', version, body);
     if (answer.errorCode !== 0) throw new Error(`it answered ${errorNameOf(answer.errorCode)}`);
     return answer.remainingPartitions.length;
+  }
+}
+
+function openLogs(config: BrokerConfig): ReturnType<typeof LogDirectory.open> {
+  try {
+    return LogDirectory.open(config.logDir, { configFor: () => logConfig(config.log) });
+  } catch (error) {
+    const { message } = error as Error;
+    throw new Error(`log.dirs: expected a directory to keep logs in, got ${message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** Waits for the coordinator as long as it takes, and says so. */
+async function startedAloud(
+  metadata: ClusterMetadata,
+  { coordinator }: BrokerConfig,
+  log: (line: string) => void,
+): Promise<void> {
+  const waiting = setInterval(() => {
+    log(`waiting for the coordinator at ${coordinator} (zookeeper.connect)`);
+  }, WAITING_TOLD_MS);
+  try {
+    await metadata.start();
+  } finally {
+    clearInterval(waiting);
   }
 }
 

@@ -14,7 +14,7 @@ const GOOD = [
   'listeners=INTERNAL://0.0.0.0:9092,EXTERNAL://:9093',
   'advertised.listeners=INTERNAL://n3:9092,EXTERNAL://127.0.0.1:19093',
   'inter.broker.listener.name=INTERNAL',
-  'zookeeper.connect=n1:2181,n2:2181/kafka',
+  'zookeeper.connect=n1:2181,n2:2181',
   'log.dirs=/data/kafka',
 ];
 
@@ -29,7 +29,7 @@ describe('a configuration', () => {
     const config = load(GOOD);
     expect(config).toMatchObject({
       brokerId: 3,
-      coordinator: 'n1:2181,n2:2181/kafka',
+      coordinator: 'n1:2181,n2:2181',
       logDir: '/data/kafka',
       sessionTimeoutMs: 18_000,
       uncleanElection: false,
@@ -76,6 +76,21 @@ describe('a configuration', () => {
     expect(warnings).toEqual([expect.stringMatching(/:7: num.io.threads has no effect/)]);
   });
 
+  it('takes what is seldom meant, and says so', () => {
+    const lines = [
+      'min.insync.replicas=3',
+      'message.max.bytes=2000',
+      'socket.request.max.bytes=1000',
+    ];
+    const { warnings } = load([...GOOD, ...lines]);
+    expect(warnings).toEqual([
+      expect.stringMatching(
+        /:7: min.insync.replicas is 3, above default.replication.factor, which is 1/,
+      ),
+      expect.stringMatching(/:8: message.max.bytes is 2000, above socket.request.max.bytes/),
+    ]);
+  });
+
   const without = (name: string) => GOOD.filter((line) => !line.startsWith(`${name}=`));
 
   it.each<[string, readonly string[], RegExp]>([
@@ -111,6 +126,26 @@ describe('a configuration', () => {
       'session timeouts the wrong way round',
       [...GOOD, 'group.max.session.timeout.ms=5'],
       /group.min.session.timeout.ms is 6000, above/,
+    ],
+    [
+      'a coordinator under a path',
+      [...without('zookeeper.connect'), 'zookeeper.connect=n1:2181/kafka'],
+      /:6: zookeeper.connect: expected host:port.* got a path in 'n1:2181\/kafka'/,
+    ],
+    [
+      'a coordinator at no port',
+      [...without('zookeeper.connect'), 'zookeeper.connect=n1:99999'],
+      /:6: zookeeper.connect: expected servers as host:port,.* got "n1:99999"/,
+    ],
+    [
+      'two listeners at one port',
+      [...without('listeners'), 'listeners=INTERNAL://x:1,EXTERNAL://x:1'],
+      /expected a port for each listener, got 1 for INTERNAL and EXTERNAL/,
+    ],
+    [
+      'an endpoint without a port',
+      [...without('advertised.listeners'), 'advertised.listeners=INTERNAL://n3:0'],
+      /INTERNAL needs a port of 1 to 65535, got 0/,
     ],
     ['two directories', [...without('log.dirs'), 'log.dirs=/a,/b'], /expected one directory/],
   ])('is refused for %s', (_what, lines, reason) => {

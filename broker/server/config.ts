@@ -3,11 +3,19 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { parseConnectString } from '../../coordinator/client/index.ts';
 import type { EventLogOptions } from '../../wire/event-log.ts';
 import type { Endpoints } from '../contract.ts';
 import type { GroupConfig } from '../groups/membership.ts';
-import type { FrontConfig, Listener } from './front.ts';
-import { ConfigError, Properties, SETTINGS, type SettingName } from './properties.ts';
+import { type Doors, readDoors } from './doors.ts';
+import type { FrontConfig } from './front.ts';
+import {
+  ConfigError,
+  type NumberName,
+  Properties,
+  SETTINGS,
+  type SettingName,
+} from './properties.ts';
 import type { TopicDefaults } from './settings.ts';
 
 export { ConfigError } from './properties.ts';
@@ -46,7 +54,6 @@ const USAGE =
   'usage: --config FILE [--broker-id N] [--events FILE] [--event-level off|state|all] ' +
   '[--event-base NS] [--incarnation N] [--node NAME]';
 const LEVELS = ['off', 'state', 'all'] as const;
-const PORT_MAX = 65_535;
 const SECOND_MS = 1_000;
 const ID_MAX = 2 ** 31 - 1;
 /** Produce requests of one connection under way at once; idempotent clients have five. */
@@ -55,7 +62,6 @@ const OVERLAP_MAX = 16;
 const QUEUED_BYTES_MAX = 4 * 1024 * 1024;
 /** Answers of all connections that wait for their readers. */
 const UNSENT_BYTES_MAX = 256 * 1024 * 1024;
-const ANY_HOST = '0.0.0.0';
 
 /** What a broker's name for a setting of logs is to a topic. */
 const LOG_NAMES: readonly (readonly [SettingName, string])[] = [
@@ -135,77 +141,47 @@ function parseEvents(flags: Flags, brokerId: number): EventLogOptions | undefine
   };
 }
 
-/** The listeners of one line: `NAME://host:port`, separated by commas. */
-function parseListeners(properties: Properties, name: SettingName): Listener[] {
-  const where = properties.where(name);
-  const found: Listener[] = [];
-  for (const part of properties
-    .text(name)
-    .split(',')
-    .map((each) => each.trim())) {
-    const match = /^([A-Za-z0-9_]+):\/\/(\[[^\]]*\]|[^:/]*):(\d{1,5})$/.exec(part);
-    const port = Number(match?.[3]);
-    if (match === null || port > PORT_MAX)
-      throw new ConfigError(`${where}: ${name}: expected NAME://host:port, got '${part}'`);
-    const listener = (match[1] as string).toUpperCase();
-    if (found.some((other) => other.name === listener))
-      throw new ConfigError(`${where}: ${name}: ${listener} is given twice`);
-    const host = (match[2] as string).replace(/^\[|\]$/g, '');
-    found.push({ name: listener, host, port });
-  }
-  return found;
-}
-
-interface Doors {
-  readonly listeners: readonly Listener[];
-  readonly internalListener: string;
-  readonly endpoints: Endpoints;
-}
-
-function readDoors(properties: Properties): Doors {
-  const listeners = parseListeners(properties, 'listeners');
-  const names = listeners.map(({ name }) => name);
-  const advertised = properties.given('advertised.listeners')
-    ? parseListeners(properties, 'advertised.listeners')
-    : listeners;
-  const where = properties.where('advertised.listeners');
-  for (const { name, host } of advertised) {
-    if (!names.includes(name)) {
-      const known = names.join(', ');
-      throw new ConfigError(
-        `${where}: advertised.listeners: expected one of ${known}, got '${name}'`,
-      );
-    }
-    if (host === '' || host === ANY_HOST || host === '::') {
-      throw new ConfigError(
-        `${where}: advertised.listeners: ${name} needs a host that others can connect to`,
-      );
-    }
-  }
-  const wanted = properties.text('inter.broker.listener.name').toUpperCase();
-  const fallback = names.includes('PLAINTEXT') || names.length > 1 ? 'PLAINTEXT' : names[0];
-  const internalListener = wanted === '' ? (fallback as string) : wanted;
-  if (!advertised.some(({ name }) => name === internalListener)) {
-    throw new ConfigError(
-      `${properties.where('inter.broker.listener.name')}: inter.broker.listener.name: expected one ` +
-        `of the advertised ${advertised.map(({ name }) => name).join(', ')}, got '${internalListener}'`,
-    );
-  }
-  const endpoints = advertised.map(({ name, host, port }) => [name, { host, port }] as const);
-  return {
-    listeners: listeners.map((each) => ({
-      ...each,
-      host: each.host === '' ? ANY_HOST : each.host,
-    })),
-    internalListener,
-    endpoints: Object.fromEntries(endpoints),
-  };
-}
-
 function needed(properties: Properties, name: SettingName, example: string): string {
   const value = properties.text(name);
   if (value !== '') return value;
   throw new ConfigError(`${properties.where(name)}: ${name} is missing, expected ${example}`);
+}
+
+function readCoordinator(properties: Properties): string {
+  const name = 'zookeeper.connect';
+  const text = needed(properties, name, 'host:port of each server of the coordinator');
+  const fault = (problem: string): ConfigError =>
+    new ConfigError(`${properties.where(name)}: ${name}: ${problem}`);
+  if (text.includes('/')) {
+    throw fault(
+      `expected host:port,host:port, got a path in '${text}': brokers keep their znodes at the root; leave the path out`,
+    );
+  }
+  try {
+    parseConnectString(text);
+  } catch (error) {
+    throw fault((error as Error).message);
+  }
+  return text;
+}
+
+/** What is allowed and seldom meant. */
+function doubtsOf(properties: Properties): string[] {
+  const doubts: string[] = [];
+  const compare = (low: NumberName, high: NumberName, consequence: string): void => {
+    const [least, most] = [properties.number(low), properties.number(high)];
+    if (least <= most) return;
+    doubts.push(
+      `${properties.where(low)}: ${low} is ${least}, above ${high}, which is ${most}: ${consequence}`,
+    );
+  };
+  compare(
+    'min.insync.replicas',
+    'default.replication.factor',
+    'topics of the defaults will take no message with acks=all',
+  );
+  compare('message.max.bytes', 'socket.request.max.bytes', 'such messages cannot be sent');
+  return doubts;
 }
 
 function readLogDir(properties: Properties): string {
@@ -296,11 +272,7 @@ export function loadConfig(argv: readonly string[]): BrokerConfig {
   return {
     brokerId,
     logDir: readLogDir(properties),
-    coordinator: needed(
-      properties,
-      'zookeeper.connect',
-      'host:port of each server of the coordinator',
-    ),
+    coordinator: readCoordinator(properties),
     sessionTimeoutMs: properties.number('zookeeper.session.timeout.ms'),
     front: readFront(properties, doors),
     endpoints: doors.endpoints,
@@ -327,7 +299,7 @@ export function loadConfig(argv: readonly string[]): BrokerConfig {
     settings: new Map(
       names.map((name) => [name, { value: properties.text(name), given: properties.given(name) }]),
     ),
-    warnings: properties.warnings,
+    warnings: [...properties.warnings, ...doubtsOf(properties)],
     ...(events === undefined ? {} : { events }),
   };
 }

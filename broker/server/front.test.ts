@@ -376,6 +376,16 @@ describe('the cluster', () => {
     expect(within.brokers[0]?.port).toBe(broker.port('INTERNAL'));
   });
 
+  it.each([10, 11, 12])('says of an id that it is unknown, in version %i', async (version) => {
+    const client = await started();
+    const topicId = '0190a6e2-93b4-7c1d-8e5f-0123456789ab';
+    const { topics } = await client.ask('Metadata', version, {
+      topics: [{ name: null, topicId }],
+    });
+    expect(topics).toMatchObject([{ errorCode: code('UNKNOWN_TOPIC_ID'), topicId }]);
+    expect(broker.failures).toEqual([]);
+  });
+
   it('makes a topic that is asked for, unless the client does not want it', async () => {
     const client = await started();
     const asked = [{ name: 'auto' }];

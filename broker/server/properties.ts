@@ -117,7 +117,8 @@ interface Given {
   readonly where: string;
 }
 
-type NumberName = {
+/** Names whose values are whole numbers. */
+export type NumberName = {
   [N in SettingName]: (typeof SETTINGS)[N] extends NumberSetting ? N : never;
 }[SettingName];
 

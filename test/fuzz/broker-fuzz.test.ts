@@ -221,6 +221,8 @@ it(
         return new Witness(client, image.brokers.get(leader) as Endpoint, partition);
       });
       const running = witnesses.map((witness) => witness.run());
+      // How each ended is told when it is awaited.
+      for (const each of running) each.catch(() => undefined);
       const socketsBefore = pids.map(sockets);
       silent.push(...(await silentOnes(doors.map(({ port }) => port))));
 

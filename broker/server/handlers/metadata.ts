@@ -35,7 +35,9 @@ export function metadataHandling(parts: MetadataParts): Handling<'Metadata'> {
             distinct(body.topics ?? [], ({ name, topicId }) => name ?? topicId),
             ({ name, topicId }) => {
               const known = name ?? topicIds.nameOf(topicId);
-              if (known === undefined) return failed(null, 'UNKNOWN_TOPIC_ID', topicId);
+              // The answer has to have a name before version 12, the request need not (versions 10, 11).
+              if (known === undefined)
+                return failed(version < 12 ? '' : null, 'UNKNOWN_TOPIC_ID', topicId);
               return one(known, body.allowAutoTopicCreation, listener);
             },
           );
