@@ -11,7 +11,7 @@ import type { Random } from './random.ts';
 export const FUZZED_TOPIC = 'fuzzed';
 export const FUZZED_PARTITIONS = 3;
 /** A broker that no ensemble under test has. */
-const STRANGE_BROKER = 77;
+export const STRANGE_BROKER = 77;
 /** The last request of a connection: its answer says that everything before was dealt with. */
 export const LAST_CORRELATION_ID = 0x7a7a7a7a;
 

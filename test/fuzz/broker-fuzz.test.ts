@@ -9,7 +9,7 @@ import { apiNameOf, type VersionRanges } from '../../wire/kafka/apis.ts';
 import { decodeResponse } from '../../wire/kafka/protocol.ts';
 import { batchesOf, verifyBatch } from '../../wire/kafka/record-batch.ts';
 import { BrokerProcesses } from '../broker/brokers.testing.ts';
-import { FUZZED_PARTITIONS, FUZZED_TOPIC, LAST } from './broker-corpus.ts';
+import { FUZZED_PARTITIONS, FUZZED_TOPIC, LAST, STRANGE_BROKER } from './broker-corpus.ts';
 import { type Door, runBrokerStorm, type StormResult } from './broker-storm.ts';
 
 const FRAMES = Number(process.env.CHAOS_FUZZ_FRAMES ?? 4_000);
@@ -118,6 +118,27 @@ async function silentOnes(ports: readonly number[]): Promise<Socket[]> {
   );
   await Promise.all(all.map((socket) => new Promise((resolve) => socket.once('connect', resolve))));
   return all;
+}
+
+/** Ends of the fuzzed partitions: as consumers see them, or as brokers do on their own listener. */
+async function ends(client: BrokerClient, leaders: readonly Endpoint[], replicaId: number) {
+  const asked = leaders.map(async (leader, partitionIndex) => {
+    const topics = [{ name: FUZZED_TOPIC, partitions: [{ partitionIndex, timestamp: -1 }] }];
+    const answer = await client.ask(leader, 'ListOffsets', { replicaId, topics }, TIMEOUT_MS);
+    return answer.topics[0]?.partitions[0]?.offset;
+  });
+  return await Promise.all(asked);
+}
+
+/** Waits until consumers see all that was appended: it is replicated, acknowledged or not. */
+async function allSeen(client: BrokerClient, brokers: BrokerProcesses, image: ClusterImage) {
+  const leaders = Array.from({ length: FUZZED_PARTITIONS }, (_, partition) => {
+    return image.partitions.get(`${FUZZED_TOPIC}-${partition}`)?.leader ?? -1;
+  });
+  const outer = leaders.map((id) => image.brokers.get(id) as Endpoint);
+  const inner = leaders.map((id) => ({ host: '127.0.0.1', port: brokers.portsOf(id).internal }));
+  const appended = await ends(client, inner, STRANGE_BROKER);
+  await expect.poll(() => ends(client, outer, -1), { timeout: TIMEOUT_MS }).toEqual(appended);
 }
 
 /** Reads all that the storm left in its topic, batch by batch, and sums every one. */
@@ -254,6 +275,7 @@ it(
         .toBeLessThanOrEqual(BETWEEN_BROKERS_MAX);
       const after = await allInSync(client);
       expect(leaderships(after)).toEqual(leaderships(image));
+      await allSeen(client, brokers, after);
       const fuzzed = await readFuzzed(client, after);
       checkLogs(brokers, [first, second], seconds);
       report([first, second], { seconds, memoryBefore, memoryAfter, witnesses, fuzzed });
