@@ -63,6 +63,12 @@ class Witness {
     this.#of = { topic: TOPIC, partition };
   }
 
+  /** Waits until the leader knows that it leads: a fresh one is refused for a moment. */
+  async ready(): Promise<void> {
+    const end = () => this.#client.listOffset(this.#leader, this.#of, -1, TIMEOUT_MS).catch(String);
+    await expect.poll(end, { timeout: TIMEOUT_MS }).toBe(0);
+  }
+
   async run(): Promise<void> {
     while (!this.#stopping) {
       const value = `${this.#of.partition}:${this.values.length}`;
@@ -241,6 +247,7 @@ it(
         const leader = image.partitions.get(`${TOPIC}-${partition}`)?.leader ?? -1;
         return new Witness(client, image.brokers.get(leader) as Endpoint, partition);
       });
+      await Promise.all(witnesses.map((witness) => witness.ready()));
       const running = witnesses.map((witness) => witness.run());
       // How each ended is told when it is awaited.
       for (const each of running) each.catch(() => undefined);
