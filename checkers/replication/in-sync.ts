@@ -102,14 +102,15 @@ export function judgeLossyLeader(
   books: PartitionBooks,
   leaderEpoch: number,
 ): void {
-  const leader = books.lossyLeaders.get(leaderEpoch);
+  const known = books.lossyLeaders.get(leaderEpoch);
   const elected = electionOf(books, leaderEpoch);
   const before = elected === undefined ? undefined : books.states.get(elected.version - 1);
-  if (leader === undefined || before === undefined) return;
+  if (known === undefined || before === undefined) return;
+  const { event: leader, lossy } = known;
   books.lossyLeaders.delete(leaderEpoch);
   const sound = [...before.isr, ...(before.elr ?? [])].filter((member) => {
     const node = run.nodeOf(member);
-    return node !== undefined && node !== leader.node && !books.lossy.has(node);
+    return node !== undefined && node !== leader.node && !lossy.has(node);
   });
   // From here on its log is what the others are measured by.
   books.lossy.delete(leader.node);

@@ -13,6 +13,12 @@ export interface Tenure {
   fetched: Map<number, number>;
 }
 
+export interface LossyLeader {
+  event: BrokerEventOf<'becameLeader'>;
+  /** Who was lossy when it began to lead: from then on the others catch up with it. */
+  lossy: ReadonlySet<string>;
+}
+
 export class PartitionBooks {
   readonly tp: string;
   readonly #replicas = new Map<string, ReplicaLog>();
@@ -37,7 +43,7 @@ export class PartitionBooks {
   readonly states = new Map<number, BrokerEventOf<'stateStored'>>();
   readonly countedOn = new Map<number, BrokerEventOf<'highWatermark'>[]>();
   /** Lossy brokers that lead an epoch, until it is told whom its election chose from. */
-  readonly lossyLeaders = new Map<number, BrokerEventOf<'becameLeader'>>();
+  readonly lossyLeaders = new Map<number, LossyLeader>();
 
   constructor(tp: string) {
     this.tp = tp;

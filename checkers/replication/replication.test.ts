@@ -86,6 +86,28 @@ describe('what correct brokers say is valid', () => {
     });
   });
 
+  test('over an election of one of many who may all have lost something', () => {
+    const brokers = thirtyCommitted();
+    for (const id of [1, 2, 3]) brokers.start(id, false, true);
+    brokers.becomeController(2);
+    brokers.elect(3, [3]);
+    // Its controller may say so only when the others have caught up already.
+    const told = brokers.events.pop();
+    const stored = brokers.events.pop();
+    if (told?.ev !== 'becameLeader' || stored?.ev !== 'stateStored') throw new Error('no election');
+    brokers.events.push({ ...told, t: stored.t });
+    for (const id of [1, 2]) {
+      brokers.follow(id);
+      brokers.replicate(id);
+    }
+    brokers.events.push(stored);
+    brokers.isr = [1, 2, 3];
+    brokers.store('leader');
+    brokers.elect(3);
+    brokers.produce();
+    expect(judge(replication, brokers)).toMatchObject({ outcome: 'valid', anomalies: [] });
+  });
+
   test('over a state that was stored by a broker killed before it could tell', () => {
     const brokers = thirtyCommitted();
     brokers.version++;
@@ -311,6 +333,19 @@ describe('replication: each rule broken alone', () => {
       (b) => {
         b.start(3, false, true);
         b.elect(3, [3]);
+      },
+    ],
+    [
+      'a lossy broker that leads while an eligible one is not lossy',
+      ['lossy-leader'],
+      (b) => {
+        b.isr = [1];
+        b.elr = [2, 3];
+        b.store('leader');
+        for (const id of [1, 2]) b.start(id, false, true);
+        b.becomeController(2);
+        b.elr = [];
+        b.elect(1, [1]);
       },
     ],
   ];

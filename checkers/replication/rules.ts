@@ -114,7 +114,7 @@ export function judgeLeader(
     );
   }
   if (books.lossy.has(event.node)) {
-    books.lossyLeaders.set(event.leaderEpoch, event);
+    books.lossyLeaders.set(event.leaderEpoch, { event, lossy: new Set(books.lossy) });
     judgeLossyLeader(run, books, event.leaderEpoch);
   }
   if (log.last !== undefined && log.last.epoch > event.leaderEpoch) {
