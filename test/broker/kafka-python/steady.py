@@ -1,0 +1,14 @@
+"""Writes messages one after the other, whatever becomes of brokers meanwhile; a line for each acknowledged one."""
+
+import sys
+
+from common import WAIT_S, patient
+from kafka import KafkaProducer
+
+_, _, topic, count = sys.argv
+producer = KafkaProducer(**patient(acks="all", retries=1_000, max_in_flight_requests_per_connection=1))
+for at in range(int(count)):
+    value = f"steady-{at}"
+    producer.send(topic, value.encode(), partition=0).get(WAIT_S)
+    print(value, flush=True)
+producer.close()
