@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { compileFunction } from 'node:vm';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 import { ADDON_PREFIX } from './addons.ts';
+import { type Asset, collectingAssets } from './assets.ts';
 import { SCOPE_NAMES } from './globals.ts';
 
 /** A program that can be started any number of times, in any number of simulations. */
@@ -18,6 +19,8 @@ export interface Program {
   readonly instantiate: Instantiate;
   /** Compiles it once more: what the engine learns of one life's code, it then keeps to that life. */
   readonly compile: () => Instantiate;
+  /** Files that it finds on the disk of each machine that it runs on. */
+  readonly assets: readonly Asset[];
 }
 
 type Instantiate = (...scope: unknown[]) => (this: unknown) => unknown;
@@ -138,7 +141,8 @@ export async function loadProgram(
 ): Promise<Program> {
   const named = typeof from === 'string' ? from : (from.file ?? 'program.ts');
   const file = path.resolve(named);
-  const options = buildOptions(from, file, plugins);
+  const assets = new Map<string, Asset>();
+  const options = buildOptions(from, file, [...plugins, collectingAssets(assets)]);
   let code: string;
   let isAsync = false;
   try {
@@ -150,10 +154,15 @@ export async function loadProgram(
     const supported = { ...options.supported, 'template-literal': false };
     code = withoutModuleSyntax(await bundled({ ...options, format: 'esm', supported }));
   }
-  return compiled(file, code, isAsync);
+  return compiled(file, code, isAsync, [...assets.values()]);
 }
 
-function compiled(entry: string, code: string, isAsync: boolean): Program {
+function compiled(
+  entry: string,
+  code: string,
+  isAsync: boolean,
+  assets: readonly Asset[],
+): Program {
   const file = `/app/${path.basename(entry)}`;
   const hash = createHash('sha256').update(`${isAsync}\0${code}`).digest('hex');
   const key = `${file}\0${hash}`;
@@ -163,7 +172,7 @@ function compiled(entry: string, code: string, isAsync: boolean): Program {
     const wrapped = `return ${isAsync ? 'async ' : ''}function () {${code}\n};`;
     const compile = () =>
       compileFunction(wrapped, [...SCOPE_NAMES], { filename: file }) as Instantiate;
-    program = { file, hash, instantiate: compile(), compile };
+    program = { file, hash, instantiate: compile(), compile, assets };
     programs.set(key, program);
   }
   return program;

@@ -79,6 +79,7 @@ export class SimulatedProcess {
     this.#parts = parts;
     this.#salt = parts.kernel.entropy.stream(`salt ${name}`).uint32() | 1;
     this.clock = new ProcessClock(parts.epochMs, () => parts.kernel.nowNs);
+    for (const { path, content } of options.program.assets) parts.disk.seedFile(path, content);
   }
 
   get host(): string {

@@ -12,6 +12,10 @@ const SLOW_FSYNC_MS = 100;
 /** A server reads its disk when it starts: these faults start it again. */
 const AT_START: ReadonlySet<DiskEffect> = new Set<DiskEffect>(['rotten-read', 'misdirected-read']);
 
+/** A coordinator's words for a damaged file that it read, and a broker's. */
+const DAMAGE_NAMED =
+  /The server does not start on it|\bis corrupt at byte \d+: .* Nothing was changed/;
+
 /**
  * What a server says when it stops because of the fault. One that ends without these words has met
  * something else, or hides what it met: neither is the fault's doing.
@@ -21,8 +25,8 @@ const CLEAR_ERROR: Record<Damage, RegExp> = {
   enospc: /\bENOSPC\b/,
   // Nothing fails for being late.
   'slow-fsync': /^(?!)/,
-  'rotten-read': /The server does not start on it/,
-  'misdirected-read': /The server does not start on it/,
+  'rotten-read': DAMAGE_NAMED,
+  'misdirected-read': DAMAGE_NAMED,
 };
 
 /** Whether the nodes are started again when the fault is in place. */
