@@ -2,31 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { renderJunit } from './junit.ts';
 import { hostileRun, synthesiseRun } from './testing.ts';
-
-/** Reads XML as strictly as this format needs; throws where it is not well-formed. */
-function parse(xml: string): string[] {
-  const open: string[] = [];
-  const seen: string[] = [];
-  const body = xml.replace(/^<\?xml version="1\.0" encoding="UTF-8"\?>\n/, '');
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: XML 1.0 forbids them
-  if (/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/.test(xml)) throw new Error('control character');
-  const token =
-    /<(\/?)([a-z-]+)((?: [a-z]+="(?:[^"<&]|&[a-z#0-9]+;)*")*)(\/?)>|((?:[^<&>]|&[a-z#0-9]+;)+)/gy;
-  let end = 0;
-  for (let match = token.exec(body); match !== null; match = token.exec(body)) {
-    end = token.lastIndex;
-    const [, closing, name, , empty] = match;
-    if (name === undefined) continue;
-    if (closing === '/') expect(open.pop()).toBe(name);
-    else {
-      seen.push([...open, name].join('/'));
-      if (empty !== '/') open.push(name);
-    }
-  }
-  if (end !== body.length) throw new Error(`not well-formed at: ${body.slice(end, end + 80)}`);
-  expect(open).toEqual([]);
-  return seen;
-}
+import { parseXml as parse } from './testing-xml.ts';
 
 const CASE = 'testsuites/testsuite/testcase';
 

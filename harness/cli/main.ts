@@ -10,9 +10,10 @@ import type { Registry } from '../registry-types.ts';
 import { type RunOptions, versions } from '../run.ts';
 import { checkCommand, reportCommand } from './check-command.ts';
 import { doctorCommand } from './doctor.ts';
+import { type GateRequest, gateCommand, shard } from './gate-command.ts';
 import { listCommand } from './list-command.ts';
 import { type MutantsRequest, mutantsCommand } from './mutants-command.ts';
-import { runName, timeLimit, wholeNumber } from './options.ts';
+import { duration, runName, timeLimit, wholeNumber } from './options.ts';
 import { replayCommand } from './replay-command.ts';
 import { runCommand } from './run-command.ts';
 import { type SeedsRequest, seedRange, seedsCommand } from './seeds-command.ts';
@@ -182,6 +183,36 @@ function defineSimulated(program: Command, { terminal, registry }: Surroundings,
     });
 }
 
+/** The gate, for CI systems. */
+function defineGate(program: Command, { terminal, registry, timing }: Surroundings, done: Done) {
+  program
+    .command('gate')
+    .description('run the matrix of chaos.config.ts within a budget, as a gate for CI')
+    .option('--profile <name>', 'which matrix', 'pr')
+    .option('--budget <time>', "wall time, 1s to 24h (default: the profile's)", (text) =>
+      duration('--budget', text),
+    )
+    .option(
+      '--rounds <n>',
+      'rounds of the matrix at most (default: as many as the budget has room for)',
+      wholeNumber('--rounds', 1, 100_000),
+    )
+    .option('--shard <i/n>', 'only this part of the matrix, e.g. 2/8', shard)
+    .option('--config <file>', 'instead of chaos.config.ts')
+    .option('--out <dir>', 'folder for the reports and the failing runs (default: in the store)')
+    .option('--seed <n>', 'draws everything (default: drawn)', wholeNumber('--seed', 0, MAX_SEED))
+    .option('--mutant <id>', 'plant a known bug in every run: the gate must end red')
+    .option('--jobs <n>', 'simulations at once', wholeNumber('--jobs', 1, 256))
+    .option('--skip-unavailable', 'pass over clusters and systems that are not here')
+    .option('--fail-fast', 'begin nothing more after the first anomaly')
+    .option('--json', JSON_HELP)
+    .action(async (flags: GateRequest & { json?: boolean }) => {
+      const { json, ...request } = flags;
+      const lengths = timing === undefined ? {} : { timing };
+      done(await gateCommand(request, json === true, terminal, registry, lengths));
+    });
+}
+
 function defineOthers(program: Command, { terminal, registry }: Surroundings, done: Done): void {
   program
     .command('check')
@@ -249,6 +280,7 @@ export async function runCli(argv: readonly string[], around: Surroundings): Pro
   defineRun(program, around, done);
   defineOthers(program, around, done);
   defineSimulated(program, around, done);
+  defineGate(program, around, done);
   for (const command of program.commands) {
     command.exitOverride().allowExcessArguments(false).copyInheritedSettings(program);
     command.showHelpAfterError(`see \`chaos ${command.name()} --help\``);

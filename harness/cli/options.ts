@@ -18,13 +18,18 @@ export function wholeNumber(option: string, min: number, max: number): (text: st
 }
 
 /** Parses a length of time of 1s to 24h, in ms. */
-export function timeLimit(text: string): number {
+export function duration(option: string, text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
   const ms = match === null ? Number.NaN : Math.round(Number(match[1]) * UNIT_MS[match[2]!]!);
   if (ms >= TIME_LIMIT_MS.min && ms <= TIME_LIMIT_MS.max) return ms;
   throw new BadArguments(
-    `expected --time-limit to be 1s to 24h, as a number with ms, s, m or h, got "${text}"`,
+    `expected ${option} to be 1s to 24h, as a number with ms, s, m or h, got "${text}"`,
   );
+}
+
+/** Parses a length of the fault phase, in ms. */
+export function timeLimit(text: string): number {
+  return duration('--time-limit', text);
 }
 
 /** Parses a run's name, which becomes a folder. */

@@ -22,7 +22,7 @@ export interface SeedResult {
   outcome: Outcome;
   exit: number;
   /** Checkers that did not say valid, with the first anomaly or the reason. */
-  findings: { checker: string; outcome: Outcome; why: string }[];
+  findings: { checker: string; outcome: Outcome; kinds: string[]; why: string }[];
   errors: string[];
   ops: { ok: number; fail: number; info: number };
   faults: { injected: number; verified: number };
@@ -77,7 +77,8 @@ export async function runTraced(
     const findings = results.verdicts
       .filter(({ outcome }) => outcome !== 'valid')
       .map(({ checker, outcome, anomalies, reason }) => {
-        return { checker, outcome, why: anomalies[0]?.why ?? reason ?? '' };
+        const kinds = [...new Set(anomalies.map(({ kind }) => kind))];
+        return { checker, outcome, kinds, why: anomalies[0]?.why ?? reason ?? '' };
       });
     const syncs = { diff: 0, trunc: 0, snap: 0 };
     for (const event of record.nodeEvents) if (event.ev === 'syncStart') syncs[event.mode] += 1;

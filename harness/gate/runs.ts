@@ -1,0 +1,287 @@
+// Runs entries of a gate: on real clusters one after the other, tried again where only the infrastructure
+// failed; simulated ones on worker processes, those that fail once more for their folder and report.
+import type { GateEntry } from '../../history/gate-record.ts';
+import type { RunConfig } from '../../history/run-record.ts';
+import { worstExit } from '../../history/verdict.ts';
+import { errorLine } from '../clock.ts';
+import { ClusterUnavailable } from '../clusters/index.ts';
+import { type RunRequest, reproduction, resolveRun, swarmResolved } from '../config.ts';
+import { BadArguments } from '../names.ts';
+import type { Registry } from '../registry-types.ts';
+import { type RunOptions, runToEnd } from '../run.ts';
+import { drawSwarm } from '../swarm/draw.ts';
+import { type PoolResult, runPool } from '../swarm/pool.ts';
+import { SystemUnavailable } from '../system.ts';
+import type { Artefacts } from './artefacts.ts';
+import type { Budget } from './budget.ts';
+import { type Attempt, EXIT_OF, failedAttempt, liveAttempt, simulatedAttempt } from './ending.ts';
+import type { Entry } from './plan.ts';
+
+export interface RunsOptions {
+  registry: Registry;
+  budget: Budget;
+  artefacts: Artefacts;
+  jobs: number;
+  mutant?: string;
+  /** The user's interruption. */
+  interrupt: AbortSignal;
+  /** Ends the gate: what runs is healed and ended, nothing more is begun. */
+  stop: AbortController;
+  /** Told of every entry that ended. */
+  onEnd(entry: GateEntry): void;
+  /** Lengths of the phases on real clusters, where they are not the usual ones. */
+  timing?: RunOptions['timing'];
+  /** The workers' entry point; another one in tests. */
+  worker?: string;
+}
+
+/** Why an entry was not run that the end of the gate cut off. */
+export const STOPPED = 'the gate was ended before it';
+/** Further attempts where the infrastructure failed. */
+const RETRIES = 2;
+/** A run that takes this much longer than its fault phase is ended, ms. */
+const HANGS_MS = 300_000;
+
+/** The command that runs an entry again. */
+export function reproduce(entry: Entry, config: RunConfig): string {
+  const { swarm, workload, nodes, system } = entry.cell;
+  if (!swarm) return reproduction(config);
+  const options: [string, string | number | undefined][] = [
+    ['system', system],
+    ['workload', workload],
+    ['nodes', nodes],
+    ['mutant', config.mutant],
+  ];
+  const given = options.filter(([, value]) => value !== undefined);
+  const flags = given.map(([name, value]) => ` --${name} ${value}`).join('');
+  return `npx chaos run --cluster sim --seeds ${entry.seed}${flags}`;
+}
+
+/** An entry of the record. */
+function ended(
+  entry: Entry,
+  config: RunConfig | undefined,
+  attempt: Attempt,
+  wallMs: number,
+): GateEntry {
+  const { cell, seed } = entry;
+  const { ending, exit, findings, errors } = attempt;
+  return {
+    cell: cell.id,
+    system: cell.system,
+    workload: config?.workload ?? cell.workload ?? 'drawn',
+    nemesis: cell.nemesis,
+    cluster: cell.cluster,
+    seed,
+    ending,
+    exit,
+    wallMs: Math.round(wallMs),
+    findings,
+    errors,
+    retried: [],
+    reproduce: config === undefined ? '' : reproduce(entry, config),
+    runs: [],
+  };
+}
+
+export class Runs {
+  readonly #options: RunsOptions;
+
+  constructor(options: RunsOptions) {
+    this.#options = options;
+  }
+
+  #request({ cell, seed }: Entry): RunRequest {
+    const { system, workload = '', nemesis, cluster, nodes = 3 } = cell;
+    const { timeLimitMs, ratePerSecond, concurrency } = cell;
+    const { mutant } = this.#options;
+    const load = { timeLimitMs, ratePerSecond, concurrency, seed };
+    const request: RunRequest = { system, workload, nemesis, cluster, nodes, ...load };
+    return mutant === undefined ? request : { ...request, mutant };
+  }
+
+  /** Runs an entry on a real cluster. An anomaly ends it, whatever another attempt might come to. */
+  async live(entry: Entry): Promise<void> {
+    const { artefacts, budget, onEnd } = this.#options;
+    const { signal } = this.#options.stop;
+    const startedMs = performance.now();
+    const retried: string[] = [];
+    const runs: string[] = [];
+    for (let tried = 1; ; tried++) {
+      const attemptMs = performance.now();
+      const { attempt, config, dir } = await this.#attempt(entry);
+      // A boot that fails at once says nothing of how long a run takes.
+      if (attempt.ending !== 'infrastructure') {
+        budget.costs.note(entry, performance.now() - attemptMs);
+      }
+      if (dir !== undefined) {
+        const tells = attempt.ending !== 'valid' && attempt.ending !== 'interrupted';
+        const kept = tells ? artefacts.keep(dir) : artefacts.remove(dir);
+        if (kept !== undefined) runs.push(kept);
+      }
+      const room = !signal.aborted && budget.hasFor(budget.costs.of(entry));
+      if (attempt.again && tried <= RETRIES && room) {
+        retried.push(attempt.errors.join('; '));
+        continue;
+      }
+      const wallMs = performance.now() - startedMs;
+      budget.ran(entry);
+      onEnd({ ...ended(entry, config, attempt, wallMs), retried, runs });
+      return;
+    }
+  }
+
+  async #attempt(entry: Entry): Promise<{ attempt: Attempt; config?: RunConfig; dir?: string }> {
+    const { registry, artefacts, stop, timing } = this.#options;
+    const { signal } = stop;
+    const hangs = new AbortController();
+    const limitMs = entry.cell.timeLimitMs + HANGS_MS;
+    const timer = setTimeout(() => hangs.abort(), limitMs);
+    let config: RunConfig | undefined;
+    try {
+      const resolved = await resolveRun(this.#request(entry), registry, () => {});
+      config = resolved.config;
+      const run = await runToEnd(resolved, {
+        registry,
+        storeDir: artefacts.runsDir,
+        signal: AbortSignal.any([signal, hangs.signal]),
+        log: () => {},
+        ...(timing === undefined ? {} : { timing }),
+      });
+      const attempt = liveAttempt(run);
+      if (attempt.ending !== 'interrupted' || signal.aborted) {
+        return { attempt, config, dir: run.dir };
+      }
+      const slow = failedAttempt(`it did not end within ${limitMs / 1_000} s and was ended`, true);
+      return { attempt: { ...slow, findings: attempt.findings }, config, dir: run.dir };
+    } catch (error) {
+      const absent =
+        error instanceof ClusterUnavailable ||
+        error instanceof SystemUnavailable ||
+        error instanceof BadArguments;
+      const attempt = failedAttempt(errorLine(error), !absent);
+      return config === undefined ? { attempt } : { attempt, config };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Runs simulated entries side by side; those that the budget has no room for are not begun. */
+  async simulated(entries: readonly Entry[]): Promise<void> {
+    const { artefacts, budget, interrupt } = this.#options;
+    const configs = new Map<Entry, RunConfig>();
+    for (const entry of entries) configs.set(entry, await this.#config(entry));
+    const failed: { outcome: PoolResult; record: GateEntry }[] = [];
+    const lost = new Map<Entry, string>();
+    const settle = (entry: Entry, outcome: PoolResult, retried: string[]) => {
+      const record = this.#ended(entry, outcome, retried);
+      if (record.ending !== 'valid') failed.push({ outcome, record });
+    };
+    const open = await this.#pool(
+      configs,
+      (entry) => budget.begins(entry),
+      (entry, outcome) => {
+        if (outcome.kind === 'lost') lost.set(entry, outcome.why);
+        else settle(entry, outcome, []);
+      },
+    );
+    for (const entry of open) budget.leaveOut(entry, STOPPED);
+    const again = new Map([...configs].filter(([entry]) => lost.has(entry)));
+    await this.#pool(
+      again,
+      (entry) => budget.hasFor(budget.costs.of(entry)),
+      (entry, outcome) => {
+        const why = lost.get(entry) ?? '';
+        lost.delete(entry);
+        settle(entry, outcome, [`its worker process: ${why}`]);
+      },
+    );
+    // Neither the budget nor an interruption makes a lost run unseen.
+    for (const [entry, why] of lost) {
+      settle(entry, { kind: 'lost', config: configs.get(entry) as RunConfig, why }, []);
+    }
+    for (const { outcome, record } of failed) {
+      if (interrupt.aborted) break;
+      if (artefacts.empty || budget.hasFor(record.wallMs)) await this.#keep(outcome, record);
+    }
+  }
+
+  async #config(entry: Entry): Promise<RunConfig> {
+    const { cell, seed } = entry;
+    const { registry, mutant } = this.#options;
+    if (!cell.swarm) return (await resolveRun(this.#request(entry), registry, () => {})).config;
+    const { workload, nodes } = cell;
+    return drawSwarm(seed, {
+      ...(workload === undefined ? {} : { workload }),
+      ...(nodes === undefined ? {} : { nodes }),
+      ...(mutant === undefined ? {} : { mutant }),
+    });
+  }
+
+  /** Runs on workers what may begin; gives those that began or would have, and did not end. */
+  async #pool(
+    configs: ReadonlyMap<Entry, RunConfig>,
+    begins: (entry: Entry) => boolean,
+    onResult: (entry: Entry, outcome: PoolResult) => void,
+  ): Promise<Set<Entry>> {
+    const { budget, jobs, stop, worker } = this.#options;
+    const entryOf = new Map([...configs].map(([entry, config]) => [config, entry]));
+    const open = new Set(configs.keys());
+    function* beginning() {
+      for (const [entry, config] of configs) {
+        if (begins(entry)) yield config;
+        else open.delete(entry);
+      }
+    }
+    if (configs.size === 0 || stop.signal.aborted) return open;
+    await runPool(beginning(), {
+      jobs: Math.min(jobs, configs.size),
+      signal: stop.signal,
+      ...(worker === undefined ? {} : { entry: worker }),
+      onResult(outcome) {
+        const entry = entryOf.get(outcome.config);
+        if (entry === undefined) throw new Error('the pool gave a configuration not asked for');
+        open.delete(entry);
+        if (outcome.kind === 'done') budget.costs.note(entry, outcome.result.wallMs);
+        onResult(entry, outcome);
+        // Results of different code cannot be put together.
+        if (outcome.kind === 'changed') stop.abort();
+      },
+    });
+    return open;
+  }
+
+  #ended(entry: Entry, outcome: PoolResult, retried: string[]): GateEntry {
+    const wallMs = outcome.kind === 'done' ? outcome.result.wallMs : 0;
+    const record = { ...ended(entry, outcome.config, simulatedAttempt(outcome), wallMs), retried };
+    this.#options.budget.ran(entry);
+    this.#options.onEnd(record);
+    return record;
+  }
+
+  /** Runs a simulated entry once more as a run of its own. A trace that is another one is an error. */
+  async #keep(outcome: PoolResult, record: GateEntry): Promise<void> {
+    const { registry, artefacts, interrupt: signal } = this.#options;
+    if (outcome.kind !== 'done' || artefacts.full) return;
+    try {
+      const resolved = swarmResolved(outcome.config, registry);
+      const storeDir = artefacts.runsDir;
+      const { dir, run } = await runToEnd(resolved, { registry, storeDir, signal, log: () => {} });
+      if (signal.aborted) {
+        artefacts.remove(dir);
+        return;
+      }
+      const kept = artefacts.keep(dir);
+      if (kept !== undefined) record.runs.push(kept);
+      const trace = run.info.simulation?.trace;
+      if (trace === outcome.result.trace) return;
+      record.errors.push(
+        `the run kept has trace ${trace}, the one that failed ${outcome.result.trace}: the sources ` +
+          'changed, or the simulator is not deterministic',
+      );
+    } catch (error) {
+      record.errors.push(`its run could not be kept: ${errorLine(error)}`);
+    }
+    record.exit = worstExit([record.exit, EXIT_OF.infrastructure]);
+  }
+}
