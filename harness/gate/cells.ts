@@ -1,5 +1,6 @@
 // A row of the matrix multiplied out into cells, each of which can be run. What of a product cannot be is
 // left out, but a name that no run would ever use is a mistake of the configuration and is refused.
+import { composition } from '../config.ts';
 import { BadArguments, lookUp } from '../names.ts';
 import type { Registry } from '../registry-types.ts';
 import type { ClusterKind } from './config.ts';
@@ -11,7 +12,7 @@ export interface Cell {
   /** Everything but the system is drawn from the seed, in the simulator. */
   swarm: boolean;
   system: string;
-  /** Undefined: drawn. */
+  /** Undefined: drawn, or without a swarm the system's usual one. */
   workload: string | undefined;
   nemesis: string;
   cluster: ClusterKind;
@@ -30,7 +31,7 @@ export interface CheckedRow {
   at: string;
   swarm: boolean;
   systems: string[];
-  /** Of a swarm row that leaves it open: undefined. */
+  /** Left open: undefined. */
   workloads: (string | undefined)[];
   nemeses: string[];
   clusters: ClusterKind[];
@@ -43,29 +44,52 @@ export interface CheckedRow {
 
 type Combination = Pick<Cell, 'system' | 'workload' | 'nemesis' | 'cluster' | 'nodes'>;
 
-/** Why a combination cannot be run; undefined when it can. */
+/** Systems that a seed can draw everything else of. */
+const SWARM_SYSTEMS: readonly string[] = ['coordinator'];
+
+const byName = (entry: { name: string }): string => entry.name;
+
+/** Why a combination cannot be run; undefined when it can. All names are known. */
 function refusal(it: Combination, registry: Registry): string | undefined {
-  const system = registry.systems.find(({ name }) => name === it.system);
-  const workload = registry.workloads.find(({ name }) => name === it.workload);
-  const nemesis = registry.nemeses.find(({ name }) => name === it.nemesis);
-  const driver = registry.drivers.find(({ kind }) => kind === it.cluster);
-  if (workload !== undefined && !workload.systems.includes(it.system)) {
-    return `workload ${it.workload} does not run on ${it.system}, only on ${workload.systems.join(', ')}`;
+  const system = lookUp('system', it.system, registry.systems, byName);
+  const nemesis = lookUp('nemesis', it.nemesis, registry.nemeses, byName);
+  const driver = lookUp('cluster', it.cluster, registry.drivers, ({ kind }) => kind);
+  if (system.clusters !== undefined && !system.clusters.includes(it.cluster)) {
+    return (
+      `system ${it.system} does not run on the ${it.cluster} cluster, only on ` +
+      system.clusters.join(', ')
+    );
   }
-  if (system?.clusters !== undefined && !system.clusters.includes(it.cluster)) {
-    return `system ${it.system} does not run on the ${it.cluster} cluster, only on ${system.clusters.join(', ')}`;
+  if (nemesis.systems?.includes(it.system) === false) {
+    return (
+      `nemesis ${it.nemesis} finds nothing to break on ${it.system}, only on ` +
+      nemesis.systems.join(', ')
+    );
   }
-  const nodesMin = nemesis?.nodesMin ?? 1;
-  if (it.nodes !== undefined && it.nodes < nodesMin) {
-    return `nemesis ${it.nemesis} needs at least ${nodesMin} nodes, got ${it.nodes}`;
+  const lacking = nemesis.needs.filter((kind) => !driver.supports.has(kind));
+  if (lacking.length > 0) {
+    return `nemesis ${it.nemesis} needs ${lacking.join(', ')}, which the ${it.cluster} cluster cannot do`;
   }
-  const lacking = (nemesis?.needs ?? []).filter((kind) => driver?.supports.has(kind) !== true);
-  if (lacking.length === 0) return undefined;
-  return `nemesis ${it.nemesis} needs ${lacking.join(', ')}, which the ${it.cluster} cluster cannot do`;
+  return undefined;
+}
+
+/** Why a system cannot be loaded so, or broken so with so few servers. */
+function misfit(it: Combination, registry: Registry): string | undefined {
+  const system = lookUp('system', it.system, registry.systems, byName);
+  const nemesis = lookUp('nemesis', it.nemesis, registry.nemeses, byName);
+  const { workload, nodes: count = nemesis.nodesMin } = it;
+  try {
+    const wanted = { nodes: count, ...(workload === undefined ? {} : { workload }) };
+    const { nodes } = composition(system, wanted, registry);
+    if (nodes.length >= nemesis.nodesMin) return undefined;
+    return `nemesis ${it.nemesis} needs at least ${nemesis.nodesMin} nodes, got ${nodes.length}`;
+  } catch (error) {
+    if (error instanceof BadArguments) return error.message;
+    throw error;
+  }
 }
 
 function checkNames(row: CheckedRow, registry: Registry): void {
-  const byName = (entry: { name: string }) => entry.name;
   const known = <T>(
     what: string,
     names: readonly (string | undefined)[],
@@ -78,7 +102,10 @@ function checkNames(row: CheckedRow, registry: Registry): void {
   };
   try {
     known('system', row.systems, registry.systems, byName);
-    known('workload', row.workloads, registry.workloads, byName);
+    if (row.swarm) known('system of the swarm', row.systems, SWARM_SYSTEMS, (name) => name);
+    // `register+log`: both at once.
+    const workloads = row.workloads.flatMap((names) => names?.split('+'));
+    known('workload', workloads, registry.workloads, byName);
     known('nemesis', row.nemeses, registry.nemeses, byName);
     known('cluster', row.clusters, registry.drivers, ({ kind }) => kind);
   } catch (error) {
@@ -121,7 +148,7 @@ export function cellsOf(row: CheckedRow, registry: Registry): Cell[] {
       `cluster ${it.cluster}`,
       `nodes ${it.nodes}`,
     ];
-    const why = refusal(it, registry);
+    const why = refusal(it, registry) ?? misfit(it, registry);
     for (const name of names) {
       if (why === undefined) used.add(name);
       else useless.set(name, why);

@@ -13,8 +13,8 @@ export type ClusterKind = 'docker' | 'local' | 'sim';
 export interface RunRow {
   /** `chaos list systems`. */
   system: OneOrMore<string>;
-  /** `chaos list workloads`. */
-  workload: OneOrMore<string>;
+  /** `chaos list workloads`, several at once as `register+log`; default: the system's usual one. */
+  workload?: OneOrMore<string>;
   /** `chaos list nemeses`. */
   nemesis: OneOrMore<string>;
   cluster: OneOrMore<ClusterKind>;

@@ -58,6 +58,15 @@ describe('rows', () => {
     ]);
   });
 
+  it('may name several workloads at once, or none', () => {
+    const stack = { ...ROW, system: 'stack', workload: ['register+log', 'register+group'] };
+    expect(cellsOf(stack).map(({ workload }) => workload)).toEqual(stack.workload);
+    const { workload: _, ...usual } = { ...ROW, system: 'stack' };
+    expect(cellsOf(usual)).toMatchObject([
+      { id: 'sim stack kill-all 3 nodes', workload: undefined },
+    ]);
+  });
+
   it('of the swarm leave open what is drawn', () => {
     expect(cellsOf({ swarm: 'coordinator', seeds: 4 })).toMatchObject([
       { id: 'sim coordinator swarm', swarm: true, workload: undefined, nodes: undefined, seeds: 4 },
@@ -71,12 +80,16 @@ describe('what is wrong', () => {
       { ...ROW, nemesis: 'kil-all' },
       /^profiles\.own\.matrix\[0\]: unknown nemesis "kil-all"; did you mean kill-all\? ?.*known: none, /,
     ],
-    [{ ...ROW, system: 'x' }, /unknown system "x".*known: coordinator/],
+    [{ ...ROW, system: 'x' }, /unknown system "x".*known: .*coordinator/],
     [{ ...ROW, workload: ['register', 'x'] }, /unknown workload "x".*known: register/],
+    [{ ...ROW, workload: 'register+x' }, /unknown workload "x".*known: register/],
+    [{ ...ROW, system: 'stack', workload: 'log+group' }, /expected one workload for the broker/],
+    [{ ...ROW, nemesis: 'isolate-controller' }, /finds nothing to break on coordinator, only on/],
+    [{ swarm: 'zookeeper' }, /unknown system of the swarm "zookeeper".*known: .*coordinator/],
     [{ ...ROW, cluster: 'podman' }, /unknown cluster "podman".*known: docker, local, sim/],
     [{ ...ROW, nemeses: 'none' }, /unknown field "nemeses"; did you mean nemesis\?.*known: system/],
     [{ swarm: 'coordinator', nemesis: 'none' }, /unknown field "nemesis".*known: swarm/],
-    [{ ...ROW, workload: undefined }, /expected .*\.workload to be a name, got undefined/],
+    [{ ...ROW, nemesis: undefined }, /expected .*\.nemesis to be a name, got undefined/],
     [{ ...ROW, nemesis: [] }, /expected .*\.nemesis to name at least one/],
     [{ ...ROW, nodes: 12 }, /expected .*\.nodes to be a whole number from 1 to 9, got 12/],
     [{ ...ROW, timeLimit: '10' }, /expected .*\.timeLimit to be 1s to 24h/],

@@ -87,7 +87,7 @@ function runRow(at: string, given: unknown): CheckedRow {
     at,
     swarm: false,
     systems: names('system'),
-    workloads: names('workload'),
+    workloads: row.workload === undefined ? [undefined] : names('workload'),
     nemeses: names('nemesis'),
     clusters: names('cluster') as ClusterKind[],
     nodes: oneOrMore(`${at}.nodes`, row.nodes ?? 3, (what, n) => whole(what, n, 1, 9)),

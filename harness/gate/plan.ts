@@ -52,7 +52,7 @@ export class Costs {
 
 /** What an order must be fair to. */
 function traitsOf({ cell }: Entry): string[] {
-  const { system, cluster, nemesis, workload = 'drawn', nodes = 'drawn' } = cell;
+  const { system, cluster, nemesis, workload = 'usual or drawn', nodes = 'drawn' } = cell;
   return [
     `system ${system}`,
     `cluster ${cluster}`,

@@ -92,12 +92,14 @@ export class Runs {
   }
 
   #request({ cell, seed }: Entry): RunRequest {
-    const { system, workload = '', nemesis, cluster, nodes = 3 } = cell;
+    const { system, workload, nemesis, cluster, nodes = 3 } = cell;
     const { timeLimitMs, ratePerSecond, concurrency } = cell;
     const { mutant } = this.#options;
     const load = { timeLimitMs, ratePerSecond, concurrency, seed };
-    const request: RunRequest = { system, workload, nemesis, cluster, nodes, ...load };
-    return mutant === undefined ? request : { ...request, mutant };
+    const request: RunRequest = { system, nemesis, cluster, nodes, ...load };
+    if (workload !== undefined) request.workload = workload;
+    if (mutant !== undefined) request.mutant = mutant;
+    return request;
   }
 
   /** Runs an entry on a real cluster. An anomaly ends it, whatever another attempt might come to. */
