@@ -6,6 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { FinishedRun } from '../../history/run-record.ts';
 import { hostileRun, synthesiseRun } from '../testing.ts';
+import { LOST, synthesiseBrokerRun } from '../testing-broker.ts';
 import { type BrowserPage, chromiumFound, openPage } from './chromium.testing.ts';
 import { renderHtml } from './render.ts';
 
@@ -90,6 +91,63 @@ describe('report in Chromium', () => {
       expect(page.requests).toEqual([url]);
     }
   });
+
+  inChromium(`draws the broker's panels, also where partitions are many ${NEEDS}`, async () => {
+    for (const [dark, partitions] of [
+      [false, 3],
+      [true, 12],
+    ] as const) {
+      const { page, url } = await open(synthesiseBrokerRun({ partitions }), { dark });
+      await using _ = page;
+      for (const id of ['nodes', 'offsets', 'lag', 'unseen', 'leaders', 'processes']) {
+        expect(await page.evaluate(COLORS(id)), id).toBeGreaterThan(8);
+      }
+      const unread = await page.evaluate(`document.querySelector('.unread tbody').innerText`);
+      expect(unread).toContain(`${LOST.key}\t${LOST.offset}\t`);
+      expect(page.problems).toEqual([]);
+      expect(page.requests).toEqual([url]);
+    }
+  });
+
+  inChromium(`tells of messages, leaders and lag under the pointer ${NEEDS}`, async () => {
+    const { page } = await open(synthesiseBrokerRun(), { height: 4_000 });
+    await using _ = page;
+    const over = async (id: string, share: number, x = 560) => {
+      const y = await middleOf(page, id, share);
+      await page.send('Input.dispatchMouseEvent', { type: 'mouseMoved', x, y });
+      return page.evaluate(`document.getElementById('tooltip').innerText`);
+    };
+    expect(await over('offsets', 0.3)).toMatch(/^orders-0 at .*\nhigh watermark \d+\nprocess 10/);
+    expect(await over('lag', 0.5)).toMatch(/^orders-1, messages behind, [\s\S]*process 103: \d+/);
+    expect(await over('unseen', 0.5)).toMatch(/acknowledged and unread at/);
+    expect(await over('leaders', 0.02)).toContain('controller b2, epoch 2');
+    expect(await over('leaders', 0.4, 300)).toMatch(
+      /^orders-\d: b1 leads, epoch 0[\s\S]*ISR b1 b2 b3/,
+    );
+    expect(page.problems).toEqual([]);
+  });
+
+  inChromium(
+    `shows a lost message at its offset, and brings its partition there ${NEEDS}`,
+    async () => {
+      const run = synthesiseBrokerRun({ partitions: 12 });
+      const { page } = await open(run, { fragment: `#anomaly=0` });
+      await using _ = page;
+      const details = await page.evaluate(`document.getElementById('detail').innerText`);
+      expect(details).toContain('lost-write (messages · broker)');
+      expect(
+        await page.evaluate(`document.getElementById('plot-offsets').scrollTop`),
+      ).toBeGreaterThan(0);
+      const lost = run.record.ops.find(({ invoke }) => {
+        return run.results.verdicts.at(-1)!.anomalies[0]!.events.includes(invoke.index);
+      })!;
+      await page.evaluate(`document.querySelector('.unread button').click()`);
+      await page.evaluate(DRAWN);
+      const picked = await page.evaluate(`document.getElementById('detail').innerText`);
+      expect(picked).toContain(`#${lost.id} send`);
+      expect(page.problems).toEqual([]);
+    },
+  );
 
   inChromium(`shows 200,000 operations ${NEEDS}`, async () => {
     const { page, url } = await open(synthesiseRun({ ops: 200_000 }));

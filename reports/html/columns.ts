@@ -18,6 +18,14 @@ interface Header<Meta> {
   columns: { name: string; kind: ColumnInput['kind']; count: number; bytes: number }[];
 }
 
+/** Differences of such numbers, doubled, are exact. */
+const NUMBER_MAX = 2 ** 51;
+
+/** A number as a column takes it: a damaged server may answer with any, and the page is drawn all the same. */
+export function drawable(given: number | undefined): number {
+  return given !== undefined && Math.abs(given) <= NUMBER_MAX ? Math.round(given) : Number.NaN;
+}
+
 // 53 bits in groups of 7.
 const VARINT_BYTES_MAX = 8;
 

@@ -1,5 +1,6 @@
 // A node's lane tells what its own events say, and of its death what they cannot say.
 import { describe, expect, it } from 'vitest';
+import type { BrokerNodeEvent } from '../../history/broker-event.ts';
 import type { NodeEvent } from '../../history/node-event.ts';
 import { synthesiseRun } from '../testing.ts';
 import { nodeLanes } from './node-lanes.ts';
@@ -78,6 +79,35 @@ describe('nodeLanes', () => {
       '60-90 down',
       '90-1000 starting',
     ]);
+  });
+
+  it('follow a broker from its start to the controller and out of its session', () => {
+    const fields: Record<string, unknown>[] = [
+      { t: 10, ev: 'brokerStart', broker: 1 },
+      { t: 20, ev: 'registered', broker: 1, epoch: 1 },
+      { t: 30, ev: 'controllerElected', controllerEpoch: 7 },
+      { t: 40, ev: 'controllerResigned', controllerEpoch: 7 },
+      { t: 50, ev: 'sessionLost', session: '1' },
+      { t: 60, ev: 'brokerStop', reason: 'SIGTERM' },
+    ];
+    const brokerEvents = fields.map(
+      (event, seq) => ({ node: 'b1', inc: 1, seq, ...event }) as BrokerNodeEvent,
+    );
+    const config = { ...record.config, nodes: ['n1'] };
+    const bare = { ...record, config, nodeEvents: [], faults: [], nodeEventGaps: [] };
+    const lanes = nodeLanes({ ...bare, brokerEvents }, 1_000);
+    expect(lanes.map(({ node }) => node)).toEqual(['n1', 'b1']);
+    expect(states(lanes[1]!)).toEqual([
+      '0-10 down',
+      '10-20 starting',
+      '20-30 serving',
+      '30-40 controller',
+      '40-50 serving',
+      '50-60 unregistered',
+      '60-1000 down',
+    ]);
+    expect(lanes[1]!.spans[3]!.epoch).toBe(7);
+    expect(lanes[1]!.spans.at(-1)!.reason).toBe('stopped: SIGTERM');
   });
 
   it('say nothing of a node without events', () => {

@@ -1,11 +1,26 @@
-// What each node was at each time, for its lane: down, looking, following or leading, and which faults
-// lay on it. Told by the nodes' own events; a kill is told by the fault, since a killed node cannot.
+// What each node was at each time, for its lane: down, looking, following or leading, a broker serving or
+// the controller, and which faults lay on it. Told by the nodes' own events; a kill is told by the fault,
+// since a killed node cannot.
+import type { BrokerNodeEvent } from '../../history/broker-event.ts';
 import { faultNodes } from '../../history/fault.ts';
 import type { NodeEvent } from '../../history/node-event.ts';
 import type { RunRecord } from '../../history/run-record.ts';
 
 /** `unknown`: the node left no events, so nothing can be said. */
-export type NodeState = 'unknown' | 'down' | 'starting' | 'looking' | 'following' | 'leading';
+export type NodeState =
+  | 'unknown'
+  | 'down'
+  | 'starting'
+  | 'looking'
+  | 'following'
+  | 'leading'
+  /** A broker that is registered. */
+  | 'serving'
+  /** A broker whose session was closed: nobody counts on it. */
+  | 'unregistered'
+  | 'controller';
+
+type AnyEvent = NodeEvent | BrokerNodeEvent;
 
 /** Times in ns since run start. */
 export interface StateSpan {
@@ -43,16 +58,30 @@ const MARKED: ReadonlySet<string> = new Set([
   'trunc',
   'snapLoaded',
   'sessionExpired',
+  'brokerStart',
+  'brokerStop',
+  'registered',
+  'sessionLost',
+  'controllerElected',
+  'controllerResigned',
 ]);
 
-/** One lane per configured node. `end` closes the last span. */
+/**
+ * One lane per configured node, then one for each other node that left events, as coordinators beside the
+ * brokers under test. `end` closes the last span.
+ */
 export function nodeLanes(record: RunRecord, end: number): NodeLane[] {
   const names = new Map<number, string>();
   for (const event of record.nodeEvents) {
     if (event.ev === 'start') names.set(event.sid, event.node);
   }
-  return record.config.nodes.map((node) => {
-    const events = record.nodeEvents.filter((event) => event.node === node);
+  const eventsOf = new Map<string, AnyEvent[]>(record.config.nodes.map((node) => [node, []]));
+  const said = new Set<string>();
+  for (const event of [...record.nodeEvents, ...(record.brokerEvents ?? [])]) said.add(event.node);
+  for (const node of [...said].sort()) if (!eventsOf.has(node)) eventsOf.set(node, []);
+  for (const event of record.nodeEvents) eventsOf.get(event.node)?.push(event);
+  for (const event of record.brokerEvents ?? []) eventsOf.get(event.node)?.push(event);
+  return [...eventsOf].map(([node, events]) => {
     const marks = events.filter((event) => MARKED.has(event.ev)).slice(0, MARKS_MAX);
     const lane: NodeLane = {
       node,
@@ -67,10 +96,18 @@ export function nodeLanes(record: RunRecord, end: number): NodeLane[] {
 }
 
 /** An event without its header: `elected round 3 leader 2 …`. */
-export function describeEvent(event: NodeEvent): string {
+export function describeEvent(event: AnyEvent): string {
   const { t: _t, node: _node, inc: _inc, seq: _seq, ev, ...fields } = event;
   const text = Object.entries(fields).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
   return [ev, ...text].join(' ').slice(0, 300);
+}
+
+function isStart({ ev }: AnyEvent): boolean {
+  return ev === 'start' || ev === 'brokerStart';
+}
+
+function isStop(event: AnyEvent): event is Extract<AnyEvent, { ev: 'stop' | 'brokerStop' }> {
+  return event.ev === 'stop' || event.ev === 'brokerStop';
 }
 
 interface Death {
@@ -78,58 +115,83 @@ interface Death {
   reason: string;
 }
 
-function deathsOf(record: RunRecord, node: string, events: readonly NodeEvent[]): Death[] {
+function deathsOf(record: RunRecord, node: string, events: readonly AnyEvent[]): Death[] {
   const deaths: Death[] = [];
   for (const { fault, id, injectStart, injected } of record.faults) {
     if (fault.kind !== 'kill' || !fault.nodes.includes(node)) continue;
     // The signal lands between the two stamps: not before the last thing that the node still said.
-    const last = events.findLast((e) => e.t > injectStart && e.t <= injected && e.ev !== 'start');
+    const last = events.findLast((e) => e.t > injectStart && e.t <= injected && !isStart(e));
     deaths.push({ t: last?.t ?? injectStart, reason: `killed by fault ${id}` });
   }
   for (const [i, event] of events.entries()) {
-    if (event.ev === 'stop') deaths.push({ t: event.t, reason: `stopped: ${event.reason}` });
+    if (isStop(event)) deaths.push({ t: event.t, reason: `stopped: ${event.reason}` });
     const before = events[i - 1];
-    if (event.ev !== 'start' || before === undefined || before.ev === 'stop') continue;
+    if (!isStart(event) || before === undefined || isStop(before)) continue;
     const killed = deaths.some((death) => death.t >= before.t && death.t <= event.t);
     if (!killed) deaths.push({ t: before.t, reason: 'ended without a word; last event here' });
   }
   return deaths;
 }
 
+type State = Omit<StateSpan, 'from' | 'until'>;
+
+/** What a node is after an event; null: the same as before. */
+function stateAfter(
+  event: AnyEvent,
+  before: StateSpan,
+  names: ReadonlyMap<number, string>,
+): State | null {
+  switch (event.ev) {
+    case 'start':
+    case 'brokerStart':
+      return { state: 'starting' };
+    case 'role': {
+      const state: State = { state: event.role };
+      if (event.epoch !== undefined) state.epoch = event.epoch;
+      if (event.leader !== undefined) state.leader = names.get(event.leader) ?? `${event.leader}`;
+      return state;
+    }
+    case 'established':
+      if (before.state !== 'leading') return null;
+      return { state: 'leading', epoch: event.epoch, established: true };
+    case 'registered':
+      return { state: 'serving' };
+    case 'sessionLost':
+      return { state: 'unregistered' };
+    case 'controllerElected':
+      return { state: 'controller', epoch: event.controllerEpoch };
+    case 'controllerResigned':
+      return before.state === 'controller' ? { state: 'serving' } : null;
+    default:
+      return null;
+  }
+}
+
+const CHANGING: ReadonlySet<string> = new Set([
+  'start',
+  'brokerStart',
+  'role',
+  'established',
+  'registered',
+  'sessionLost',
+  'controllerElected',
+  'controllerResigned',
+]);
+
 function stateSpans(
-  events: readonly NodeEvent[],
+  events: readonly AnyEvent[],
   deaths: readonly Death[],
   names: ReadonlyMap<number, string>,
   end: number,
 ): StateSpan[] {
   if (events.length === 0) return [{ from: 0, until: end, state: 'unknown' }];
-  type Change = { t: number; apply: (span: StateSpan) => Omit<StateSpan, 'from' | 'until'> | null };
+  type Change = { t: number; apply: (span: StateSpan) => State | null };
   const changes: Change[] = deaths.map(({ t, reason }) => {
     return { t, apply: () => ({ state: 'down', reason }) };
   });
   for (const event of events) {
-    const t = event.t;
-    if (event.ev === 'start') changes.push({ t, apply: () => ({ state: 'starting' }) });
-    else if (event.ev === 'role') {
-      const { role, epoch } = event;
-      const leader =
-        event.leader === undefined ? undefined : (names.get(event.leader) ?? `${event.leader}`);
-      changes.push({
-        t,
-        apply: () => ({
-          state: role,
-          ...(epoch === undefined ? {} : { epoch }),
-          ...(leader === undefined ? {} : { leader }),
-        }),
-      });
-    } else if (event.ev === 'established') {
-      const { epoch } = event;
-      changes.push({
-        t,
-        apply: (span) =>
-          span.state === 'leading' ? { state: 'leading', epoch, established: true } : null,
-      });
-    }
+    if (!CHANGING.has(event.ev)) continue;
+    changes.push({ t: event.t, apply: (span) => stateAfter(event, span, names) });
   }
   // Stable: a death and a word at the same instant keep the death last only if it was pushed last, so
   // deaths are moved behind the events of their instant.

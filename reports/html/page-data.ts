@@ -1,15 +1,21 @@
 // What the page knows of a run: the operations as columns and everything else as one small object.
 // Nothing is left out in silence: what a limit cuts is counted, and the page says so.
+import type { BrokerNodeEvent } from '../../history/broker-event.ts';
 import { type Fault, type FaultRecord, faultNodes } from '../../history/fault.ts';
 import type { NodeEvent } from '../../history/node-event.ts';
 import type { Op } from '../../history/op.ts';
 import type { FinishedRun, RunRecord } from '../../history/run-record.ts';
 import { anomaliesOf, faultRows, type JudgedAnomaly, verdictName } from '../figures.ts';
-import type { ColumnInput } from './columns.ts';
+import { type BrokerMeta, brokerPage } from './broker-page.ts';
+import { type ColumnInput, drawable } from './columns.ts';
+import type { UnreadMessage } from './message-flow.ts';
 import { describeEvent, type NodeLane, nodeLanes } from './node-lanes.ts';
 
 /** Outcomes as the column `type` numbers them, in the order they are drawn: later ones on top. */
 export const OUTCOMES = ['ok', 'info', 'fail'] as const;
+
+/** Consumers and brokers take turns in so many colours, `--s0` … of the style sheet. */
+export const SERIES_COLORS = 8;
 
 /** A fault as the page draws it. Times in ns since run start; `until` is the run's end if unhealed. */
 export interface PageFault {
@@ -34,6 +40,8 @@ export interface PageAnomaly {
   rows: number[];
   faults: number[];
   moments: { node: string; t: number; text: string }[];
+  /** The object concerned: a partition, a register's path. */
+  key?: string;
 }
 
 export interface PageMeta {
@@ -50,6 +58,8 @@ export interface PageMeta {
   anomalies: PageAnomaly[];
   /** Each ok operation drawn stands for this many. */
   okWeight: number;
+  /** Absent of a run without brokers. */
+  broker?: BrokerMeta;
 }
 
 /** The limits that took effect. */
@@ -67,6 +77,8 @@ export interface PageData {
   /** Anomalies in the order of `meta.anomalies`. */
   anomalies: JudgedAnomaly[];
   cuts: PageCuts;
+  /** Acknowledged messages that no poll returned. */
+  unread: UnreadMessage[];
 }
 
 /** How much of a run a page holds. */
@@ -87,9 +99,6 @@ export const PAGE_LIMITS: PageLimits = {
   valueCharsTotal: 12_000_000,
 };
 
-/** Differences of such numbers, doubled, are exact. */
-const NUMBER_MAX = 2 ** 51;
-
 /** Prepares a run for the page. */
 export function pageData(run: FinishedRun, limits: PageLimits = PAGE_LIMITS): PageData {
   const { record } = run;
@@ -107,7 +116,13 @@ export function pageData(run: FinishedRun, limits: PageLimits = PAGE_LIMITS): Pa
   for (const node of record.config.nodes) names.nodes.index(node);
   const errors = new Names();
   const values = valueColumns(ops, limits);
-  const columns = [...opColumns(ops, names, errors), ...values.columns];
+  const lanes = nodeLanes(record, until);
+  const broker = brokerPage(record, lanes, until);
+  const columns = [
+    ...opColumns(ops, names, errors),
+    ...values.columns,
+    ...(broker === undefined ? [] : broker.columns),
+  ];
   const meta: PageMeta = {
     until,
     ratePerSecond: record.config.ratePerSecond,
@@ -118,9 +133,10 @@ export function pageData(run: FinishedRun, limits: PageLimits = PAGE_LIMITS): Pa
     errors: errors.list,
     phases: phases(record, until),
     faults: pageFaults(run, until),
-    lanes: nodeLanes(record, until),
+    lanes,
     anomalies: pageAnomalies(record, anomalies, opOfEvent, rowOfOp, limits.eventsPerAnomaly),
     okWeight,
+    ...(broker === undefined ? {} : { broker: broker.meta }),
   };
   const cuts: PageCuts = {
     opsLeftOut: record.ops.length - ops.length,
@@ -128,7 +144,7 @@ export function pageData(run: FinishedRun, limits: PageLimits = PAGE_LIMITS): Pa
     valueCharsMax: values.charsMax,
     valuesCut: values.cut,
   };
-  return { meta, columns, anomalies, cuts };
+  return { meta, columns, anomalies, cuts, unread: broker?.unread ?? [] };
 }
 
 /** Texts numbered in order of appearance. */
@@ -169,6 +185,7 @@ function runEnd(record: RunRecord): number {
   let end = 1e6;
   for (const event of record.history) end = Math.max(end, event.time);
   for (const event of record.nodeEvents) end = Math.max(end, event.t);
+  for (const event of record.brokerEvents ?? []) end = Math.max(end, event.t);
   return end;
 }
 
@@ -182,13 +199,7 @@ function opColumns(
     kind: 'number' | 'delta',
     value: (op: Op) => number | undefined,
   ): ColumnInput => {
-    const values = Float64Array.from(ops, (op) => {
-      const given = value(op);
-      // A damaged server may answer with any 64-bit number; the page must be drawn all the same.
-      const drawable = given !== undefined && Math.abs(given) <= NUMBER_MAX;
-      return drawable ? Math.round(given) : Number.NaN;
-    });
-    return { name, kind, values };
+    return { name, kind, values: Float64Array.from(ops, (op) => drawable(value(op))) };
   };
   return [
     column('id', 'delta', (op) => op.id),
@@ -303,15 +314,18 @@ function pageAnomalies(
   eventsMax: number,
 ): PageAnomaly[] {
   const identity = (node: string, inc: number, seq: number): string => `${node}/${inc}/${seq}`;
-  const wanted = new Map<string, NodeEvent | undefined>();
+  const wanted = new Map<string, NodeEvent | BrokerNodeEvent | undefined>();
   for (const { anomaly } of anomalies) {
     for (const e of anomaly.nodeEvents ?? [])
       wanted.set(identity(e.node, e.incarnation, e.seq), undefined);
   }
-  for (const event of record.nodeEvents) {
+  // One after the other: a copy of both would double what a long run holds.
+  const note = (event: NodeEvent | BrokerNodeEvent): void => {
     const id = identity(event.node, event.inc, event.seq);
     if (wanted.has(id)) wanted.set(id, event);
-  }
+  };
+  for (const event of record.nodeEvents) note(event);
+  for (const event of record.brokerEvents ?? []) note(event);
   return anomalies.map(({ verdict, anomaly }) => {
     const rows = new Set<number>();
     const faults = new Set<number>();
@@ -329,6 +343,13 @@ function pageAnomalies(
       .filter((event) => event !== undefined)
       .map((event) => ({ node: event.node, t: event.t, text: describeEvent(event) }));
     const title = `${anomaly.kind} (${verdictName(verdict)})`;
-    return { title, rows: [...rows].sort((a, b) => a - b), faults: [...faults], moments };
+    const page: PageAnomaly = {
+      title,
+      rows: [...rows].sort((a, b) => a - b),
+      faults: [...faults],
+      moments,
+    };
+    if (anomaly.key !== undefined) page.key = anomaly.key;
+    return page;
   });
 }

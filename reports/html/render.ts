@@ -16,6 +16,7 @@ import {
   guaranteesSection,
   headerSection,
   latencySection,
+  unreadSection,
 } from './sections.ts';
 import { timelineSection } from './timeline-section.ts';
 
@@ -50,6 +51,7 @@ ${headerSection(run)}
 ${guaranteesSection(run)}
 ${anomaliesSection(run, data)}
 ${timelineSection(data)}
+${unreadSection(data)}
 ${faultsSection(run)}
 ${latencySection(run)}
 ${appendixSection(run, data)}

@@ -21,6 +21,7 @@ import { PAGE_LIMITS, type PageData } from './page-data.ts';
 const MARK = { valid: '✓', invalid: '✗', unknown: '?' } as const;
 const DETAILS_CHARS_MAX = 20_000;
 const EVENTS_LISTED_MAX = 40;
+const UNREAD_LISTED_MAX = 200;
 
 /** Verdict, figures, command. */
 export function headerSection(run: FinishedRun): Markup {
@@ -141,6 +142,29 @@ export function anomaliesSection(run: FinishedRun, data: PageData): Markup {
       <span class="count">${formatCount(items.length + left)}</span></h2>
     <ol class="anomalies">${items}</ol>
     ${left > 0 ? html`<p class="note">${formatCount(left)} more are in results.json.</p>` : ''}</section>`;
+}
+
+/** Acknowledged messages that no poll returned, by name; nothing where there were none. */
+export function unreadSection({ unread, meta, columns }: PageData): Markup {
+  if (unread.length === 0) return html``;
+  const ids = columns.find(({ name }) => name === 'id')?.values as Float64Array;
+  const rowOfId = new Map(Array.from(ids, (id, row) => [id, row]));
+  const rows = unread.slice(0, UNREAD_LISTED_MAX).map(({ value, key, offset, op, t }) => {
+    const row = rowOfId.get(op);
+    const button = html`<button type="button" class="op" data-row="${row}">#${op}</button>`;
+    return html`<tr><td>${`${value}`.slice(0, 200)}</td><td>${key}</td><td class="num">${formatCount(offset)}</td>
+      <td class="num">${formatSeconds(t)}</td><td>${row === undefined ? `#${op}` : button}</td></tr>`;
+  });
+  const left = unread.length - rows.length;
+  const all = meta.broker?.keys.length ?? 0;
+  const partitions = new Set(unread.map(({ key }) => key)).size;
+  return html`<section aria-labelledby="unread"><h2 id="unread">Never read
+      <span class="count">${formatCount(unread.length)}</span></h2>
+    <p class="note">Acknowledged, and returned by no poll to the end of the run, in ${partitions} of ${all} partitions.
+      Whether they are lost, or the partition was not read to its end, the guarantee named messages says.</p>
+    <div class="wide unread"><table><thead><tr><th>value</th><th>partition</th><th class="num">offset</th>
+      <th class="num">acknowledged</th><th>operation</th></tr></thead><tbody>${rows}</tbody></table></div>
+    ${left > 0 ? html`<p class="note">${formatCount(left)} more are drawn in the panel of offsets.</p>` : ''}</section>`;
 }
 
 /** Every fault with its evidence and the recovery after it. */

@@ -218,18 +218,19 @@ export const throughput: Panel = {
   },
 };
 
-// Steps and not slopes: a bin says something of its whole length and nothing of the way to the next.
-function drawCurve(
+/** Steps and not slopes: a bin says something of its whole length and nothing of the way to the next. */
+export function drawCurve(
   frame: Frame,
-  bins: Bins,
+  bins: Pick<Bins, 'first' | 'widthNs'>,
   curve: Float64Array,
   y: (value: number) => number,
   color: string,
+  widthPx = 1.75,
 ): void {
   const { ctx } = frame;
   ctx.strokeStyle = color;
   ctx.fillStyle = color;
-  ctx.lineWidth = 1.75;
+  ctx.lineWidth = widthPx;
   ctx.lineJoin = 'round';
   ctx.beginPath();
   let drawing = false;

@@ -11,6 +11,7 @@ import {
   type Hit,
   inPlot,
   type Panel,
+  type Scroll,
   timeAt,
   xOf,
 } from './panel.ts';
@@ -24,6 +25,12 @@ const NODE_BAR_PX = 17;
 const LANE_PX_MIN = 10;
 const LANE_PX_MAX = 22;
 const LANES_PX = 420;
+/** States of brokers have the colours of the coordinators' that they resemble. */
+const COLOR_OF: Partial<Record<StateSpan['state'], string>> = {
+  controller: 'leading',
+  serving: 'following',
+  unregistered: 'looking',
+};
 /** Text on bars whose colour is bright in light and dark alike. */
 const DARK = '#10131a';
 
@@ -82,6 +89,7 @@ function spanText({ state, epoch, leader, established }: StateSpan): string {
   if (state === 'leading') {
     return `${established === true ? 'leading' : 'elected, not yet established'}${epoch === undefined ? '' : ` · epoch ${epoch}`}`;
   }
+  if (state === 'controller') return `controller${epoch === undefined ? '' : ` · epoch ${epoch}`}`;
   if (state === 'following') return `following ${leader ?? ''}`.trim();
   return state === 'unknown' ? 'no events recorded' : state;
 }
@@ -99,14 +107,15 @@ function drawSpan(frame: Frame, span: StateSpan, top: number): void {
     ctx.strokeRect(left + 0.5, top + 0.5, Math.max(0, width - 1), NODE_BAR_PX - 1);
     ctx.setLineDash([]);
   } else {
-    ctx.fillStyle = theme.color(span.state);
+    ctx.fillStyle = theme.color(COLOR_OF[span.state] ?? span.state);
     ctx.globalAlpha = span.state === 'leading' && span.established !== true ? 0.45 : 1;
     ctx.fillRect(left, top, width, NODE_BAR_PX);
     ctx.globalAlpha = 1;
   }
-  const crowned = span.state === 'leading' && span.established === true && width > 16;
+  const crown = (span.state === 'leading' && span.established) || span.state === 'controller';
+  const crowned = crown === true && width > 16;
   if (crowned) drawCrown(frame, left + 5, top + 3.5);
-  const color = span.state === 'leading' ? DARK : theme.color('ink');
+  const color = span.state === 'leading' || span.state === 'controller' ? DARK : theme.color('ink');
   label(
     frame,
     spanText(span),
@@ -193,11 +202,11 @@ function lanePx(count: number): number {
   return Math.min(LANE_PX_MAX, Math.max(LANE_PX_MIN, Math.floor(LANES_PX / Math.max(1, count))));
 }
 
-/** Set by the stage: how far the list of lanes is scrolled, and how much of it is seen. */
-export const lanesScroll = { top: 0, height: LANES_PX };
+const lanesScroll: Scroll = { top: 0, height: LANES_PX, heightMax: LANES_PX + 20 };
 
 export const processes: Panel = {
   id: 'processes',
+  scroll: lanesScroll,
   bands: true,
   height(data, view) {
     const count = lanesInView(data, view).length;

@@ -1,9 +1,12 @@
 /// <reference lib="dom" />
 // Brings the page to life: reads the run, draws the timeline, ties buttons, keys and the URL's fragment
 // to the view. Without it the page still says all that is text.
+import { lag, lagStrips, unseen } from './behind.ts';
 import { quantiles, throughput } from './curves.ts';
 import { type DetailActions, showAnomaly, showFault, showOperation } from './detail.ts';
 import { nodes, processes } from './lanes.ts';
+import { laneTop, leaders } from './leaders.ts';
+import { offsetStrips, offsets } from './offsets.ts';
 import type { Hit } from './panel.ts';
 import { ribbon } from './ribbon.ts';
 import { type RunData, readRunData } from './run-data.ts';
@@ -25,7 +28,8 @@ class Page {
   constructor(data: RunData) {
     this.#data = data;
     this.#view = new View(data.meta.until, () => this.#changed());
-    const panels = [ribbon, scatter, quantiles, throughput, nodes, processes];
+    const broker = data.broker === undefined ? [] : [offsets, lag, unseen, leaders];
+    const panels = [ribbon, scatter, quantiles, throughput, nodes, ...broker, processes];
     this.#stage = new Stage(panels, data, this.#view, readTheme(), (hit) => this.#pick(hit));
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
       this.#stage.theme = readTheme();
@@ -131,7 +135,21 @@ class Page {
     const margin = Math.max(1e5, (last - first) * 0.15);
     if (times.length > 0) this.#view.show(first - margin, last + margin);
     else this.#view.changed();
+    if (anomaly.key !== undefined) this.#bringPartition(anomaly.key);
     if (scroll) byId('stage').scrollIntoView({ block: 'start' });
+  }
+
+  /** Brings a partition into sight in the panels that scroll within themselves. */
+  #bringPartition(key: string): void {
+    const { broker } = this.#data;
+    if (broker === undefined) return;
+    for (const [panel, top] of [
+      [offsets, offsetStrips.topOf(broker, key)],
+      [lag, lagStrips.topOf(broker, key)],
+      [leaders, laneTop(broker.meta.lanes, key)],
+    ] as const) {
+      if (top !== undefined) this.#stage.scrollTo(panel, top);
+    }
   }
 
   #buttons(): void {

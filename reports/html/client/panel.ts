@@ -27,8 +27,17 @@ export interface Frame {
   theme: Theme;
 }
 
+/** How far a panel that is higher than it may be is scrolled, and how much of it is seen. Set by the stage. */
+export interface Scroll {
+  top: number;
+  height: number;
+  readonly heightMax: number;
+}
+
 export interface Panel {
   id: string;
+  /** It scrolls within itself where it wants more height than `heightMax`. */
+  scroll?: Scroll;
   /** Height wanted, given the data and what is shown. */
   height(data: RunData, view: View): number;
   /** Only the band of the plot that fault bands cover; undefined = no bands. */
@@ -116,7 +125,14 @@ export function gutterLabel(frame: Frame, text: string, y: number, strong = fals
   ctx.fillStyle = theme.color(strong ? 'ink' : 'soft');
   ctx.textAlign = 'right';
   ctx.textBaseline = 'middle';
-  ctx.fillText(text, GUTTER_PX - 8, y);
+  ctx.fillText(fitted(ctx, text, GUTTER_PX - 12), GUTTER_PX - 8, y);
+}
+
+// Names differ at their ends, so what does not fit is left out in front.
+function fitted(ctx: CanvasRenderingContext2D, text: string, widthPx: number): string {
+  let shown = text;
+  while (shown.length > 4 && ctx.measureText(shown).width > widthPx) shown = `…${shown.slice(2)}`;
+  return shown;
 }
 
 /** A horizontal line with its label. */

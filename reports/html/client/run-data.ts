@@ -3,6 +3,7 @@
 // the panels walk through them. Rows are operations in order of invocation.
 import { decodeTable, type Table } from '../columns.ts';
 import { OUTCOMES, type PageMeta } from '../page-data.ts';
+import { BrokerData } from './broker-data.ts';
 
 export type OutcomeName = (typeof OUTCOMES)[number];
 
@@ -31,6 +32,8 @@ export class RunData {
   readonly dueSorted: Float64Array;
   readonly lanes: ProcessLane[];
   readonly laneOfRow: Uint32Array;
+  /** Absent of a run without brokers. */
+  readonly broker: BrokerData | undefined;
 
   constructor(table: Table<PageMeta>) {
     this.table = table;
@@ -58,6 +61,8 @@ export class RunData {
       else lane.rows.push(row);
     }
     this.lanes = [...lanes.values()].sort((a, b) => a.process - b.process);
+    const { broker } = table.meta;
+    this.broker = broker && new BrokerData(broker, table);
     this.laneOfRow = new Uint32Array(this.count);
     for (const [i, lane] of this.lanes.entries()) {
       for (const row of lane.rows) this.laneOfRow[row] = i;

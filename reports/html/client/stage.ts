@@ -1,14 +1,20 @@
 /// <reference lib="dom" />
 // Draws the panels when something changed, and turns pointer, wheel and touch into zooms, moves and
 // picks. All panels share one pointer logic, so that none behaves differently.
-import { lanesScroll } from './lanes.ts';
-import { drawGround, type Frame, GUTTER_PX, type Hit, type Panel, timeAt } from './panel.ts';
+import {
+  drawGround,
+  type Frame,
+  GUTTER_PX,
+  type Hit,
+  type Panel,
+  type Scroll,
+  timeAt,
+} from './panel.ts';
 import type { RunData } from './run-data.ts';
 import type { Theme } from './theme.ts';
 import type { View } from './view.ts';
 
 const DRAG_PX_MIN = 4;
-const LANES_PX_MAX = 440;
 /** A wheel that is scrolling the page goes on scrolling when a panel comes under the pointer. */
 const SCROLLING_MS = 350;
 
@@ -16,6 +22,8 @@ interface Drawn {
   panel: Panel;
   canvas: HTMLCanvasElement;
   frame: Frame | undefined;
+  /** Of a panel that scrolls: what scrolls it, and what stands for the height that is not drawn. */
+  scroller?: { plot: HTMLElement; spacer: HTMLElement; wanted?: number | undefined };
 }
 
 export function byId<T extends HTMLElement>(id: string): T {
@@ -29,8 +37,6 @@ export class Stage {
   readonly #tooltip = byId('tooltip');
   readonly #crosshair = byId('crosshair');
   readonly #brush = byId('brush');
-  readonly #lanes = byId('plot-processes');
-  readonly #spacer = document.createElement('div');
   readonly #drawn: Drawn[];
   readonly #data: RunData;
   readonly #view: View;
@@ -51,10 +57,10 @@ export class Stage {
     this.theme = theme;
     this.#pick = pick;
     this.#drawn = panels.map((panel) => {
-      return { panel, canvas: byId<HTMLCanvasElement>(panel.id), frame: undefined };
+      const drawn: Drawn = { panel, canvas: byId(panel.id), frame: undefined };
+      if (panel.scroll !== undefined) drawn.scroller = this.#scroller(panel.id, panel.scroll);
+      return drawn;
     });
-    this.#lanes.append(this.#spacer);
-    this.#lanes.addEventListener('scroll', () => this.schedule(), { passive: true });
     window.addEventListener('scroll', () => (this.#scrolledAt = performance.now()), {
       passive: true,
     });
@@ -72,19 +78,38 @@ export class Stage {
     });
   }
 
+  /** Scrolls a panel so that what begins `top` px below its beginning is in sight. */
+  scrollTo(panel: Panel, top: number): void {
+    const scroller = this.#drawn.find((drawn) => drawn.panel === panel)?.scroller;
+    if (scroller === undefined) return;
+    // Before the first drawing there is nothing yet to scroll.
+    scroller.wanted = top;
+    this.schedule();
+  }
+
+  #scroller(id: string, { heightMax }: Scroll): { plot: HTMLElement; spacer: HTMLElement } {
+    const plot = byId(`plot-${id}`);
+    const spacer = document.createElement('div');
+    plot.classList.add('scrolls');
+    plot.style.maxHeight = `${heightMax}px`;
+    plot.append(spacer);
+    plot.addEventListener('scroll', () => this.schedule(), { passive: true });
+    return { plot, spacer };
+  }
+
   get #width(): number {
     return Math.max(GUTTER_PX + 100, this.#root.clientWidth - 18);
   }
 
   #draw(drawn: Drawn): void {
-    const { panel, canvas } = drawn;
+    const { panel, canvas, scroller } = drawn;
     const width = this.#width;
     const wanted = panel.height(this.#data, this.#view);
-    const height = panel.id === 'processes' ? Math.min(wanted, LANES_PX_MAX) : wanted;
-    if (panel.id === 'processes') {
-      this.#spacer.style.height = `${wanted - height}px`;
-      lanesScroll.top = this.#lanes.scrollTop;
-      lanesScroll.height = height;
+    const height = Math.min(wanted, panel.scroll?.heightMax ?? wanted);
+    if (panel.scroll !== undefined && scroller !== undefined) {
+      scroller.spacer.style.height = `${wanted - height}px`;
+      panel.scroll.top = scroller.plot.scrollTop;
+      panel.scroll.height = height;
     }
     const ratio = window.devicePixelRatio || 1;
     const [pixelsWide, pixelsHigh] = [Math.round(width * ratio), Math.round(height * ratio)];
@@ -110,6 +135,10 @@ export class Stage {
     drawn.frame = frame;
     if (panel.bands) drawGround(frame);
     panel.draw(frame);
+    if (scroller?.wanted !== undefined) {
+      scroller.plot.scrollTop = scroller.wanted;
+      scroller.wanted = undefined;
+    }
   }
 
   #listen(drawn: Drawn): void {
