@@ -8,7 +8,7 @@ import type { ClusterDriver } from './cluster.ts';
 import { BadArguments, lookUp } from './names.ts';
 import { partsFor, workloadFor, workloadName, workloadOf } from './parts.ts';
 import type { Registry } from './registry-types.ts';
-import { drawSwarm } from './swarm/draw.ts';
+import { drawSwarm, SWARM_SYSTEMS } from './swarm/draw.ts';
 import { type System, SystemUnavailable } from './system.ts';
 
 /** A run as asked for. */
@@ -110,7 +110,7 @@ export function formatDuration(ms: number): string {
 export function reproduction(config: RunConfig): string {
   if (config.name === 'swarm') {
     const mutant = config.mutant === undefined ? '' : ` --mutant ${config.mutant}`;
-    return `npx chaos run --cluster sim --swarm --seed ${config.seed}${mutant}`;
+    return `npx chaos run --system ${config.system} --cluster sim --swarm --seed ${config.seed}${mutant}`;
   }
   if (config.nemesisOptions?.rounds !== undefined) {
     const folder = config.name === config.mutant ? 'scenarios/mutants' : 'scenarios';
@@ -188,7 +188,9 @@ export async function resolveRun(
   if (nemesis.narrows === true) {
     config.nemesisOptions = { supports: [...driver.supports].join(' ') };
   }
-  if (request.swarm === true) return swarmRun(config.seed, driver, mutant, registry);
+  if (request.swarm === true) {
+    return swarmRun(config.seed, system.name, driver, mutant, registry);
+  }
   const resolved: ResolvedRun = { config, system, workload, nemesis, driver };
   if (mutant !== undefined) {
     config.mutant = mutant.id;
@@ -220,6 +222,7 @@ export function composition(
 /** A swarm seed as a run. Throws BadArguments on another cluster than the simulator. */
 function swarmRun(
   seed: number,
+  name: string,
   driver: ClusterDriver,
   mutant: Mutant | undefined,
   registry: Registry,
@@ -227,8 +230,9 @@ function swarmRun(
   if (driver.kind !== 'sim') {
     throw new BadArguments(`--swarm needs --cluster sim, got ${driver.kind}`);
   }
+  const system = lookUp('system of swarm seeds', name, SWARM_SYSTEMS, (each) => each);
   return swarmResolved(
-    drawSwarm(seed, mutant === undefined ? {} : { mutant: mutant.id }),
+    drawSwarm(seed, { system, ...(mutant === undefined ? {} : { mutant: mutant.id }) }),
     registry,
   );
 }

@@ -14,7 +14,14 @@ import type { Random } from '../history/random.ts';
 import { isPlay, PLAYS, type Play, perform } from './plays.ts';
 
 /** Who is struck: roles are looked up when the round begins. */
-export type Victims = 'leader' | 'follower' | 'one' | 'minority' | 'majority' | 'all';
+export type Victims =
+  | 'leader'
+  | 'follower'
+  | 'controller'
+  | 'one'
+  | 'minority'
+  | 'majority'
+  | 'all';
 
 /** Which links of the victims are slow: both ways, or what they send or hear; default all there are. */
 export type Reach = 'both' | 'out' | 'in';
@@ -23,7 +30,17 @@ export type Reach = 'both' | 'out' | 'in';
 export interface Round {
   waitMs: number;
   holdMs: number;
-  kind: 'isolate' | 'one-way' | 'ring' | Play | Exclude<FaultKind, 'cut' | 'throttle'>;
+  kind:
+    | 'isolate'
+    | 'one-way'
+    | 'ring'
+    /** Cuts victims off from the others of their service only, or from the other services only. */
+    | 'peers'
+    | 'services'
+    | Play
+    | Exclude<FaultKind, 'cut' | 'throttle'>;
+  /** The service, by the role of all its nodes, that the victims are of; default: any. */
+  of?: string;
   victims: Victims;
   /** Draws the victims among equals. Even: the next round waits for this one. */
   draw: number;
@@ -129,7 +146,7 @@ const DETAILS: Partial<Record<Round['kind'], (random: Random) => Details>> = {
   amn: (random) => ({ amount: random.int(200, 1_200), holdMs: random.int(3_000, 6_000) }),
 };
 
-function drawRound(random: Random, kinds: readonly Round['kind'][], fast: boolean): Round {
+export function drawRound(random: Random, kinds: readonly Round['kind'][], fast: boolean): Round {
   const picked = random.pick(kinds);
   const short = random.bool(0.4);
   const drawn = random.u32();
@@ -152,6 +169,8 @@ export function needsOf({ kind, effect = 'power-loss' }: Pick<Round, 'kind' | 'e
     case 'isolate':
     case 'one-way':
     case 'ring':
+    case 'peers':
+    case 'services':
       return needs('cut');
     case 'disk':
       return needs(`disk:${effect}`);
@@ -201,13 +220,34 @@ export function drawRounds(
   }
 }
 
-function choose(round: Round, nodes: readonly string[], leader: string | undefined): string[] {
+/** Who is who when a round begins. */
+interface Cast {
+  /** The nodes that victims are chosen among. */
+  nodes: readonly string[];
+  leader?: string | undefined;
+  controller?: string | undefined;
+}
+
+function castOf({ of }: Round, all: readonly string[], seen: Completion): Cast {
+  const roles = seen.kind === 'observed' ? seen.view.roles : {};
+  if (of === undefined) return { nodes: all, leader: roles.leader?.[0] };
+  const nodes = roles[of] ?? all;
+  return {
+    nodes,
+    leader: roles.leader?.find((node) => nodes.includes(node)),
+    controller: roles.controller?.[0],
+  };
+}
+
+function choose(round: Round, { nodes, leader, controller }: Cast): string[] {
   const rotated = nodes.map((_, i) => nodes[(i + round.draw) % nodes.length] as string);
   const followers = rotated.filter((node) => node !== leader);
   const minority = Math.max(1, Math.floor((nodes.length - 1) / 2));
   switch (round.victims) {
     case 'leader':
       return [leader ?? (rotated[0] as string)];
+    case 'controller':
+      return [controller ?? (rotated[0] as string)];
     case 'follower':
       return followers.slice(0, 1);
     case 'one':
@@ -222,7 +262,12 @@ function choose(round: Round, nodes: readonly string[], leader: string | undefin
 }
 
 /** The fault of a round on these victims; undefined when it makes no sense for them. */
-function faultOf(round: Round, nodes: readonly string[], victims: string[]): Fault | undefined {
+function faultOf(
+  round: Round,
+  nodes: readonly string[],
+  victims: string[],
+  service: readonly string[],
+): Fault | undefined {
   const others = nodes.filter((node) => !victims.includes(node));
   const both = linksBetween(victims, others);
   const all = linksBetween(nodes, nodes).filter(({ from, to }) => from !== to);
@@ -237,6 +282,15 @@ function faultOf(round: Round, nodes: readonly string[], victims: string[]): Fau
     case 'ring': {
       const [a, b] = [victims[0] as string, others[0] ?? (nodes[1] as string)];
       return a === b ? undefined : { kind: 'cut', links: linksBetween([a], [b]) };
+    }
+    case 'peers':
+    case 'services': {
+      const near = (node: string): boolean => service.includes(node);
+      const links = linksBetween(
+        victims,
+        others.filter((node) => near(node) === (round.kind === 'peers')),
+      );
+      return links.length > 0 ? { kind: 'cut', links } : undefined;
     }
     case 'slow': {
       const { reach, amount: delayMs = 0 } = round;
@@ -299,13 +353,13 @@ export function* playRounds(rounds: readonly Round[], nodes: readonly string[]):
     // A whole play with every node in it begins when all is healed.
     if (isPlay(round.kind)) yield* pass(leftMs());
     const seen = yield { kind: 'observe' };
-    const leader = seen.kind === 'observed' ? seen.view.roles.leader?.[0] : undefined;
+    const cast = castOf(round, nodes, seen);
     if (isPlay(round.kind)) {
-      yield* perform(round.kind, round, nodes, leader);
+      yield* perform(round.kind, round, cast.nodes, cast.leader);
       nowMs += round.holdMs;
       continue;
     }
-    const fault = faultOf(round, nodes, choose(round, nodes, leader));
+    const fault = faultOf(round, nodes, choose(round, cast), cast.nodes);
     const links = fault !== undefined && 'links' in fault;
     const held = new Set(active.filter((a) => a.links === links).flatMap((a) => a.struck));
     // One fault of links at a time: healing it heals its links, whoever else has cut them.

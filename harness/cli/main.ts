@@ -5,9 +5,10 @@ import { Command, CommanderError, Option } from 'commander';
 import { EXIT } from '../../history/verdict.ts';
 import { errorLine } from '../clock.ts';
 import type { RunRequest } from '../config.ts';
-import { BadArguments } from '../names.ts';
+import { BadArguments, lookUp } from '../names.ts';
 import type { Registry } from '../registry-types.ts';
 import { type RunOptions, versions } from '../run.ts';
+import { SWARM_SYSTEMS } from '../swarm/draw.ts';
 import { checkCommand, reportCommand } from './check-command.ts';
 import { doctorCommand } from './doctor.ts';
 import { type GateRequest, gateCommand, shard } from './gate-command.ts';
@@ -57,11 +58,13 @@ function seedsRequest(flags: RunFlags, command: Command): SeedsRequest {
     throw new BadArguments('--seeds needs --cluster sim: only there a run is cheap and exact');
   }
   const { from, to } = flags.seeds ?? { from: 1, to: 1 };
+  const system = lookUp('system of swarm seeds', flags.system, SWARM_SYSTEMS, (name) => name);
   const given = (name: string) => command.getOptionValueSource(name) === 'cli';
   return {
     from,
     to,
     keepGoing: flags.keepGoing === true,
+    system,
     ...(flags.jobs === undefined ? {} : { jobs: flags.jobs }),
     ...(flags.mutant === undefined ? {} : { mutant: flags.mutant }),
     ...(flags.workload === undefined ? {} : { workload: flags.workload }),

@@ -120,8 +120,8 @@ class Keeper {
 }
 
 /** The command that runs a seed again with what was fixed for it. */
-function again(seed: number, { workload, nodes, mutant }: SwarmLimits): string {
-  const flags = Object.entries({ workload, nodes, mutant })
+function again(seed: number, { system, workload, nodes, mutant }: SwarmLimits): string {
+  const flags = Object.entries({ system, workload, nodes, mutant })
     .filter(([, value]) => value !== undefined)
     .map(([name, value]) => ` --${name} ${value}`);
   return `npx chaos run --cluster sim --seeds ${seed}${flags.join('')}`;

@@ -5,6 +5,7 @@ import { Random } from '../../history/random.ts';
 import type { RunConfig } from '../../history/run-record.ts';
 import { drawRounds } from '../../nemesis/swarm.ts';
 import { workloads } from '../plugins.ts';
+import { drawStack } from './draw-stack.ts';
 
 /** Virtual length of the fault phase: with warm-up and recovery a run is over a minute long. */
 const FAULTS_MS = 58_000;
@@ -28,8 +29,14 @@ function workloadOf(seed: number): string {
 /** A leader mostly keeps its epoch, and sometimes uses it up in the midst of the load. */
 const TRANSACTIONS_PER_EPOCH = [4_294_967_295, 4_294_967_295, 4_294_967_295, 2_000, 400];
 
+/** Systems that seeds can draw. */
+export const SWARM_SYSTEMS = ['stack', 'coordinator'] as const;
+export type SwarmSystem = (typeof SWARM_SYSTEMS)[number];
+
 /** What may be fixed instead of drawn. */
 export interface SwarmLimits {
+  /** Default: the coordinator alone. */
+  system?: SwarmSystem;
   workload?: string;
   nodes?: number;
   mutant?: string;
@@ -37,6 +44,7 @@ export interface SwarmLimits {
 
 /** The configuration of one swarm seed. The same seed and limits give the same configuration. */
 export function drawSwarm(seed: number, limits: SwarmLimits = {}): RunConfig {
+  if (limits.system === 'stack') return drawStack(seed, limits);
   const random = new Random(seed, 'swarm');
   const size = random.pick([3, 3, 3, 3, 3, 3, 5, 5, 4]);
   const nodes = Array.from({ length: limits.nodes ?? size }, (_, i) => `n${i + 1}`);

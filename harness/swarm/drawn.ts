@@ -19,12 +19,12 @@ function words(options: Readonly<Record<string, unknown>> = {}): string {
 
 /** All drawn values in one line; of the schedule, how many rounds of which kind. */
 export function describeDrawn(config: RunConfig): string {
-  const { workload, nodes, concurrency, ratePerSecond, systemOptions, clusterOptions } = config;
+  const { workload, nodes, concurrency, ratePerSecond, clusterOptions } = config;
   const rounds = roundsOf(config).length;
   return [
     `${workload} on ${nodes.length} nodes${config.mutant === undefined ? '' : ` with ${config.mutant}`}`,
     `${ratePerSecond} operations/s by ${concurrency} processes`,
-    words(systemOptions),
+    ...(config.parts ?? [config]).map(({ systemOptions }) => words(systemOptions)),
     words(clusterOptions),
     `${rounds} rounds: ${byCount(roundKinds(config))}`,
   ].join('; ');

@@ -3,7 +3,7 @@
 import type { RunConfig } from '../../history/run-record.ts';
 import { EXIT } from '../../history/verdict.ts';
 import type { Mutant } from '../../mutants/mutant.ts';
-import { drawSwarm } from './draw.ts';
+import { drawSwarm, type SwarmSystem } from './draw.ts';
 import { breaks, cleanOf } from './shrink.ts';
 import type { Trial, Trials } from './trials.ts';
 
@@ -34,12 +34,17 @@ export interface HuntOptions {
   say(line: string): void;
 }
 
+/** The system whose seeds look for a bug: brokers are drawn only beside their coordinators. */
+export function swarmSystemOf({ patches }: Pick<Mutant, 'patches'>): SwarmSystem {
+  return patches.some(({ file }) => file.startsWith('broker/')) ? 'stack' : 'coordinator';
+}
+
 /** Tries seeds in order until one shows a violation of a guarantee that the bug breaks. */
 export async function hunt(mutant: Mutant, options: HuntOptions): Promise<Finding> {
   const { trials, from, to, say } = options;
   const { id, seenBy } = mutant;
   const configs = Array.from({ length: Math.max(0, to - from + 1) }, (_, i) =>
-    drawSwarm(from + i, { mutant: id }),
+    drawSwarm(from + i, { mutant: id, system: swarmSystemOf(mutant) }),
   );
   const virtualMs = new Map<number, number>();
   const hit = await trials.first(configs, (outcome) => {
