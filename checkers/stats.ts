@@ -166,11 +166,13 @@ function unspokenTo(
   const silent: string[] = [];
   const patience = run.config.workloadOptions.opTimeoutMs;
   const patienceNs = (typeof patience === 'number' ? patience : 0) * 1e6;
+  const leads = leadership(run);
   for (const [i, fault] of run.faults.entries()) {
     const row = rows[i];
     if (row === undefined || (fault.fault.kind !== 'cut' && fault.fault.kind !== 'pause')) continue;
     // What it cut off or stopped is of another service, whose clients are judged there.
     if (row.affected.length === 0) continue;
+    if (!row.affected.some((node) => leads(node, fault.injected))) continue;
     if ((fault.healStart ?? Number.POSITIVE_INFINITY) - fault.injected <= patienceNs) continue;
     judged++;
     if (row.invokedOnAffected > 0) continue;
@@ -179,6 +181,30 @@ function unspokenTo(
   findings.count('isolationsUnspokenTo', silent.length);
   if (silent.length <= judged * UNSPOKEN_PART_MAX) return undefined;
   return `no operation was invoked on ${silent[0]}; so it was in ${silent.length} of ${judged} isolations`;
+}
+
+/**
+ * Whether clients have business with a node at a time. Any coordinator serves any client; a broker serves
+ * those of the partitions that it leads, as it believes itself, and nobody else turns to it.
+ */
+function leadership({ brokerEvents = [] }: RunRecord): (node: string, time: number) => boolean {
+  if (brokerEvents.length === 0) return () => true;
+  const leading = new Map<string, Set<string>>();
+  const changes = new Map<string, { t: number; leads: boolean }[]>();
+  for (const event of brokerEvents) {
+    const { node, t } = event;
+    const led = leading.get(node) ?? new Set<string>();
+    leading.set(node, led);
+    if (event.ev === 'brokerStart') led.clear();
+    else if (event.ev === 'becameLeader') {
+      if (!event.tp.startsWith('__')) led.add(event.tp);
+    } else if (event.ev === 'becameFollower' || event.ev === 'leftPartition') led.delete(event.tp);
+    else continue;
+    const list = changes.get(node) ?? [];
+    changes.set(node, list);
+    list.push({ t, leads: led.size > 0 });
+  }
+  return (node, time) => changes.get(node)?.findLast(({ t }) => t <= time)?.leads ?? false;
 }
 
 function thinAcks(

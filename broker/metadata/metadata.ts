@@ -1,5 +1,6 @@
 // A broker's door to the cluster's metadata: one session with the coordinator, its registration, the image
 // that is kept up to date, and the ways to change what it shows. The controller stands on it too.
+import { CoordinatorError } from '../../coordinator/client/index.ts';
 import type {
   BrokerInfo,
   EventSink,
@@ -101,7 +102,7 @@ export class ClusterMetadata implements Metadata {
     });
     this.#registered.add(done);
     this.session.open();
-    const ready = Promise.all([standing, this.keeper.refresh()]);
+    const ready = Promise.all([standing, this.#firstImage()]);
     const what =
       `broker ${broker.id} could not register within ${startTimeoutMs} ms: either the coordinator ` +
       'does not answer, or another broker has this id';
@@ -110,6 +111,18 @@ export class ClusterMetadata implements Metadata {
       await within(ready, startTimeoutMs, late);
     } finally {
       this.#registered.delete(done);
+    }
+  }
+
+  /** A coordinator may go away while it is asked: that is a reason to ask again, not to give up. */
+  async #firstImage(): Promise<void> {
+    for (;;) {
+      try {
+        return await this.keeper.refresh();
+      } catch (error) {
+        if (!(error instanceof CoordinatorError) || this.session.closed) throw error;
+        await this.session.pause();
+      }
     }
   }
 
