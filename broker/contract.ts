@@ -37,6 +37,11 @@ export interface BrokerInfo {
    * and has not caught up since: what it had may be gone, so it is no candidate of any partition (KIP-966).
    */
   readonly lossy: boolean;
+  /**
+   * Partitions, as `topic-partition`, whose log here is damaged: for these it is as good as dead, so another
+   * leads and it may fetch everything again.
+   */
+  readonly offline?: readonly string[];
 }
 
 /** `/brokers/topics/<topic>/partitions/<n>/state`. Written by compare-and-set only. */

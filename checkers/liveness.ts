@@ -8,7 +8,8 @@ import { Findings, formatMs, nodeLogProblem, phaseStarts, upperBound } from './e
 
 const NAME = 'liveness';
 const GUARANTEE =
-  'After every heal a leader is established and an operation succeeds within the recovery bound.';
+  'After every heal a leader is established and an operation succeeds within the recovery bound, on brokers ' +
+  'one on each partition.';
 
 const SERVING: ReadonlySet<string> = new Set([
   'write',
@@ -59,6 +60,29 @@ class FirstSuccess {
   }
 }
 
+/** What has to serve again after a heal, by its operations. */
+interface Subject {
+  /** In prose, after `operation`: empty, or which of them. */
+  of: string;
+  ops: readonly Op[];
+  answered: FirstSuccess;
+}
+
+/**
+ * A coordinator serves or does not; of brokers each partition is served by itself, and whoever lives will
+ * answer what concerns no partition.
+ */
+function subjectsOf(run: RunRecord): Subject[] {
+  const subject = (of: string, ops: readonly Op[]): Subject => {
+    return { of, ops, answered: new FirstSuccess(ops) };
+  };
+  if ((run.brokerEvents?.length ?? 0) === 0) return [subject('', run.ops)];
+  const sends = run.ops.filter(({ f }) => f === 'send');
+  const byKey = Map.groupBy(sends, ({ key = '' }) => key);
+  if (byKey.size === 0) return [subject('', run.ops)];
+  return [...byKey].map(([key, ops]) => subject(` on ${key}`, ops));
+}
+
 function elapsedMs(from: number, to: number | undefined): number | null {
   return to === undefined ? null : (to - from) / 1e6;
 }
@@ -97,13 +121,15 @@ export const liveness: Checker = {
     const faults = byInjection(run.faults);
     const recoveries = recoveryPerFault(run);
     findings.count('faults', faults.length);
-    const answered = new FirstSuccess(run.ops);
+    const subjects = subjectsOf(run);
     const leaders = leaderPeriods(run);
     let doubt = unprovenFault(faults);
-    if (faults.length === 0) doubt ??= withoutFaults(run, answered, findings);
+    if (faults.length === 0) doubt ??= withoutFaults(run, new FirstSuccess(run.ops), findings);
     for (const fault of faults) {
       if (fault.healed === undefined) continue;
-      doubt = judgeHeal(run, fault, answered, leaders, findings) ?? doubt;
+      for (const subject of subjects) {
+        doubt = judgeHeal(run, fault, subject, leaders, findings) ?? doubt;
+      }
     }
     return {
       ...findings.verdict(NAME, GUARANTEE, doubt),
@@ -146,7 +172,7 @@ function withoutFaults(
 function judgeHeal(
   run: RunRecord,
   fault: FaultRecord,
-  answered: FirstSuccess,
+  { of, ops, answered }: Subject,
   leaders: LeaderPeriods | undefined,
   findings: Findings,
 ): string | undefined {
@@ -170,8 +196,8 @@ function judgeHeal(
     findings.count('healsDisturbed');
     return undefined;
   }
-  if (!inTime && !triedIn(run.ops, healed, until)) {
-    return last ? `no operation was invoked within the bound after ${name}` : undefined;
+  if (!inTime && !triedIn(ops, healed, until)) {
+    return last ? `no operation${of} was invoked within the bound after ${name}` : undefined;
   }
   const end = run.history.at(-1)?.time ?? 0;
   if (end < until && !(first !== undefined && first > until)) {
@@ -181,8 +207,8 @@ function judgeHeal(
   const outcome = inTime
     ? 'no leader stood'
     : first === undefined
-      ? 'no operation ever succeeded'
-      : `the first operation succeeded only after ${formatMs(first - healed)}`;
+      ? `no operation${of} ever succeeded`
+      : `the first operation${of} succeeded only after ${formatMs(first - healed)}`;
   const leader =
     leaders === undefined
       ? ''

@@ -35,12 +35,25 @@ function* partitionsOf(view: ClusterView, grounds: Grounds): IterableIterator<Pa
   for (const topic of view.topics.values()) {
     if (topic.deleting) continue;
     const replication = replicationOf(topic.settings, defaults);
-    const electorate: Electorate = { brokers, leaving, controllerEpoch, ...replication };
     for (const [partition, replicas] of topic.node.replicas.entries()) {
       if (topic.states[partition] === 'damaged') continue;
+      const able = withoutDamaged(brokers, `${topic.name}-${partition}`);
+      const electorate: Electorate = { brokers: able, leaving, controllerEpoch, ...replication };
       yield { topic, partition, replicas, electorate };
     }
   }
+}
+
+/** For a partition whose log it has damaged, a broker is as good as dead. */
+function withoutDamaged(
+  brokers: ReadonlyMap<number, BrokerInfo>,
+  tp: string,
+): ReadonlyMap<number, BrokerInfo> {
+  const damaged = [...brokers.values()].filter(({ offline = [] }) => offline.includes(tp));
+  if (damaged.length === 0) return brokers;
+  const able = new Map(brokers);
+  for (const { id } of damaged) able.delete(id);
+  return able;
 }
 
 const placeOf = ({ topic, partition }: Partition) => ({ topic: topic.name, partition });

@@ -126,6 +126,11 @@ export class ClusterMetadata implements Metadata {
     }
   }
 
+  /** What the registration says of this broker has changed. */
+  announce(): void {
+    this.registration.announce();
+  }
+
   subscribe(listener: (change: MetadataChange) => void): () => void {
     return this.keeper.subscribe(listener);
   }

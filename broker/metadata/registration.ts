@@ -24,6 +24,8 @@ export class Registration {
   readonly #options: RegistrationOptions;
   #epoch: number | undefined;
   #running = false;
+  #announcing = false;
+  #said = '';
   /** Ends a wait for another registration to vanish. */
   #wake: () => void = () => undefined;
 
@@ -45,6 +47,29 @@ export class Registration {
   /** Nothing waits any more; the session has been closed. */
   close(): void {
     this.#wake();
+  }
+
+  /** Says anew what is said of this broker, if that is another thing now. */
+  announce(): void {
+    if (!this.#announcing) void this.#announce();
+  }
+
+  async #announce(): Promise<void> {
+    this.#announcing = true;
+    const { session, broker } = this.#options;
+    while (this.#epoch !== undefined && !session.closed) {
+      const { client } = session;
+      const said = writeBroker(broker);
+      if (said.toString('latin1') === this.#said) break;
+      try {
+        await client.setData(brokerPath(broker.id), said);
+        if (client === session.client) this.#said = said.toString('latin1');
+      } catch (error) {
+        if (!(error instanceof CoordinatorError)) throw error;
+        await session.pause();
+      }
+    }
+    this.#announcing = false;
   }
 
   #become(epoch: number | undefined): void {
@@ -78,6 +103,7 @@ export class Registration {
     events.emit({ ev: 'registered', broker: broker.id, epoch, session });
     events.flush();
     this.#become(epoch);
+    this.announce();
   }
 
   /** Epoch of this session's registration, made now or before; undefined: another session's stands. */
@@ -86,7 +112,11 @@ export class Registration {
     const path = brokerPath(broker.id);
     try {
       const flags = CreateFlag.ephemeral;
-      return (await client.create2(path, writeBroker(broker), { flags })).stat.czxid;
+      const said = writeBroker(broker);
+      this.#said = '';
+      const { stat } = await client.create2(path, said, { flags });
+      this.#said = said.toString('latin1');
+      return stat.czxid;
     } catch (error) {
       if (!(error instanceof CoordinatorError) || error.name !== 'NodeExists') throw error;
     }

@@ -94,23 +94,28 @@ function topicId(value: unknown): string {
   throw expected('topic_id, 32 hexadecimal digits', value);
 }
 
-export function writeBroker({ endpoints, lossy }: Omit<BrokerInfo, 'epoch' | 'id'>): Buffer {
+export function writeBroker(broker: Omit<BrokerInfo, 'epoch' | 'id'>): Buffer {
+  const { endpoints, lossy, offline = [] } = broker;
   const listed = Object.entries(endpoints).map(([name, at]) => `${name}://${at.host}:${at.port}`);
-  return encoded({ version: 5, endpoints: listed, lossy });
+  const damaged = offline.length === 0 ? {} : { offline: [...offline].sort() };
+  return encoded({ version: 5, endpoints: listed, lossy, ...damaged });
 }
 
 /** @throws ZnodeError */
 export function readBroker(id: number, data: Buffer | null, czxid: number): BrokerInfo {
-  const { endpoints, lossy } = objectOf(data, 5);
+  const { endpoints, lossy, offline = [] } = objectOf(data, 5);
   if (!Array.isArray(endpoints)) throw expected('endpoints, a list', endpoints);
   if (typeof lossy !== 'boolean') throw expected('lossy, true or false', lossy);
+  const isList = Array.isArray(offline) && offline.every((each) => typeof each === 'string');
+  if (!isList) throw expected('offline, a list of partitions', offline);
   const named: Record<string, { host: string; port: number }> = {};
   for (const each of endpoints as unknown[]) {
     const [, name = '', host = '', port] = ENDPOINT.exec(String(each)) ?? [];
     if (name === '') throw expected('an endpoint as LISTENER://host:port', each);
     named[name] = { host, port: integer(Number(port), 'a port', 0, 65_535) };
   }
-  return { id, epoch: czxid, endpoints: named satisfies Endpoints, lossy };
+  const damaged = offline.length === 0 ? {} : { offline: offline as string[] };
+  return { id, epoch: czxid, endpoints: named satisfies Endpoints, lossy, ...damaged };
 }
 
 export function writeTopic({ id, replicas }: TopicNode): Buffer {

@@ -13,6 +13,8 @@ export interface ReplicaContext {
   readonly settings: ReplicaSettings;
   /** Milliseconds that only ascend, such as performance.now(): no clock that anybody sets. */
   readonly monotonicMs: () => number;
+  /** The log of this partition is damaged, or no longer: nothing is served from a damaged one. */
+  readonly onDamage: (tp: string, damaged: boolean) => void;
   /** The disk failed: what the broker promised stands, but it has to stop. */
   readonly onFatal: (error: Error) => void;
 }

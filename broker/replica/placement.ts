@@ -81,6 +81,7 @@ export class Placement {
   #refuse(of: TopicPartition, error: CorruptLogError): void {
     const tp = partitionKey(of);
     this.#damaged.set(tp, { of, error });
+    this.#options.context.onDamage(tp, true);
     const reason = `its log is damaged: ${error.message}`;
     this.#options.context.events.emit({ ev: 'leftPartition', tp, reason });
   }
@@ -254,6 +255,7 @@ export class Placement {
     if (wanted && (state === undefined || mayBeElected(state, context.brokerId))) return;
     await opened.directory.setAside(of);
     this.#damaged.delete(partitionKey(of));
+    context.onDamage(partitionKey(of), false);
     this.#again.add(partitionKey(of));
   }
 

@@ -300,6 +300,7 @@ export class TestBroker implements Peers {
         },
         settings: replicaSettings(settings),
         monotonicMs: () => performance.now(),
+        onDamage: () => undefined,
         onFatal: (error) => {
           this.fatal ??= error;
         },

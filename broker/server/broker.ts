@@ -52,6 +52,7 @@ export class Broker {
     events.emit({ ev: 'brokerStart', broker: brokerId, clean, lossy: loss.lossy, level });
     for (const { topic, partition, error } of opened.refused)
       log(`${partitionKey({ topic, partition })} is damaged: ${error.message}`);
+    const offline = new Set(opened.refused.map(partitionKey));
     const { coordinator, sessionTimeoutMs, endpoints, minInsyncReplicas, uncleanElection } = config;
     const metadata = new ClusterMetadata({
       coordinator,
@@ -63,12 +64,15 @@ export class Broker {
         get lossy() {
           return loss.lossy;
         },
+        get offline() {
+          return [...offline];
+        },
       },
       events,
       defaults: { minInsyncReplicas, uncleanElection },
     });
     await startedAloud(metadata, config, log);
-    const broker = new Broker(parts, metadata, opened);
+    const broker = new Broker(parts, metadata, opened, offline);
     await broker.#front.listen();
     broker.#controller.start();
     return broker;
@@ -78,6 +82,7 @@ export class Broker {
     parts: BrokerParts,
     metadata: ClusterMetadata,
     opened: ReturnType<typeof LogDirectory.open>,
+    offline: Set<string>,
   ) {
     const { config, events, log, fatal } = parts;
     const { brokerId } = config;
@@ -101,6 +106,11 @@ export class Broker {
         events,
         settings: replicaSettings(config.replication),
         monotonicMs: () => performance.now(),
+        onDamage: (tp, damaged) => {
+          if (damaged) offline.add(tp);
+          else offline.delete(tp);
+          metadata.announce();
+        },
         onFatal: fatal,
       },
       opened,
