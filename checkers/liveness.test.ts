@@ -146,3 +146,24 @@ test('operations without a leader are no recovery, where the nodes tell', async 
   record.history.push(late as (typeof record.history)[number]);
   expect(kinds(await liveness.check(record))).toEqual(['no-leader']);
 });
+
+test('on brokers every partition has to serve again, however well the others do', async () => {
+  const sends = (key: string, from: number, count: number, type: OpLine['type'] = 'ok') =>
+    Array.from({ length: count }, (_, i) => ({ ...op(from + 50 * i, type, 'send'), key }));
+  const judged = (after: OpLine[]) => {
+    const ops = [...sends('t-0', 0, 10), ...sends('t-1', 20, 10), ...after];
+    const faults = [{ fault: KILL, from: 600, to: 900 }];
+    const record = run({ faults, ops, phases: { warmup: 0, final: 3_000 } });
+    const started = { t: 0, node: 'n1', inc: 1, seq: 0, ev: 'brokerStart', broker: 1 } as const;
+    const brokerEvents = [{ ...started, clean: true, lossy: false, level: 'all' as const }];
+    return liveness.check({ ...record, brokerEvents });
+  };
+  const back = sends('t-0', 1_000, 30);
+  expect(await judged([...back, ...sends('t-1', 1_020, 30)])).toMatchObject({
+    outcome: 'valid',
+    evidence: { healsJudged: 2 },
+  });
+  const dead = await judged([...back, ...sends('t-1', 1_020, 30, 'fail')]);
+  expect(kinds(dead)).toEqual(['no-recovery']);
+  expect(dead.anomalies[0]?.why).toMatch(/no operation on t-1 ever succeeded/);
+});

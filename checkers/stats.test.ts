@@ -167,3 +167,19 @@ test('the nodes that a cut affects are those left without a quorum', () => {
   expect(affectedNodes(ring, five).sort()).toEqual(['n1', 'n3', 'n4']);
   expect(affectedNodes({ kind: 'pause', nodes: ['n2'] }, five)).toEqual(['n2']);
 });
+
+test('a broker that leads nothing has no clients to speak to it when it is cut off', async () => {
+  const lines = [...ops(0, 20), ...ops(1100, 15), ...ops(2100, 15)];
+  const faults = [{ fault: CUT, from: 1000, to: 2000 }];
+  const phases = { warmup: 0, faults: 900, final: 2500 };
+  const record = historyRun({ phases, faults, ops: lines });
+  const header = { t: 1, node: 'n1', inc: 1, seq: 0 };
+  const leads = { leaderEpoch: 0, leo: 0, hw: 0, isr: [1] };
+  const withEvents = (tp: string) =>
+    stats.check({ ...record, brokerEvents: [{ ...header, ev: 'becameLeader', tp, ...leads }] });
+  expect(await withEvents('__consumer_offsets-0')).toMatchObject({ outcome: 'valid' });
+  expect(await withEvents('t-0')).toMatchObject({
+    outcome: 'unknown',
+    reason: expect.stringMatching(/no operation was invoked on n1/),
+  });
+});

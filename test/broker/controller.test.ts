@@ -213,6 +213,30 @@ describe('leaders', () => {
     expect(stateOf(three, 'new', 0)).toMatchObject({ leader: 2 });
   });
 
+  it('pass by a broker that says its log is damaged, until it has another', async () => {
+    const brokers = await cluster();
+    const offline: string[] = [];
+    const one = await brokers.add(1);
+    const two = await brokers.add(2, { offline });
+    controllerOf(one);
+    await led(one, 't', [2, 1]);
+    offline.push('t-0');
+    two.announce();
+    await untilState(one, 't', ({ leader }) => leader === 1);
+    expect(stateOf(one, 't')).toMatchObject({ isr: [1], leaderEpoch: 1 });
+    // It is registered as before: other partitions keep their leader.
+    const epoch = one.image.brokers.get(2)?.epoch;
+    offline.pop();
+    two.announce();
+    await until(one, (image) => image.brokers.get(2)?.offline === undefined);
+    expect(one.image.brokers.get(2)?.epoch).toBe(epoch);
+    const state = stateOf(one, 't') as PartitionState;
+    await one.changeIsr({ topic: 't', partition: 0 }, state, [1, 2]);
+    await one.close();
+    controllerOf(two);
+    await untilState(two, 't', ({ leader }) => leader === 2);
+  });
+
   it('return to the preferred ones in time, if these are in sync', async () => {
     const brokers = await cluster();
     const one = await brokers.add(1);

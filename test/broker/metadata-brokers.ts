@@ -19,13 +19,16 @@ export class MetadataBrokers {
   }
 
   /** A broker's metadata, not yet started. */
-  make(id: number, options: Partial<MetadataOptions> & { lossy?: boolean } = {}): ClusterMetadata {
+  make(
+    id: number,
+    options: Partial<MetadataOptions> & { lossy?: boolean; offline?: string[] } = {},
+  ): ClusterMetadata {
     const said: Said[] = [];
-    const { lossy = false, ...rest } = options;
+    const { lossy = false, offline = [], ...rest } = options;
     const endpoints = { INTERNAL: { host: `b${id}`, port: 9092 } };
     const made = new ClusterMetadata({
       coordinator: [this.server.address],
-      broker: { id, endpoints, lossy },
+      broker: { id, endpoints, lossy, offline },
       events: { detailed: true, emit: (event) => void said.push(event), flush: () => undefined },
       defaults: { minInsyncReplicas: 2, uncleanElection: false },
       retryPauseMs: 1,
