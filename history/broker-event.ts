@@ -13,6 +13,11 @@ export type BrokerEvent =
   | { ev: 'brokerStop'; reason: string }
   /** Its registration stands; `epoch` is the czxid of it, `session` the owner in hexadecimal. */
   | { ev: 'registered'; broker: number; epoch: number; session: string }
+  /**
+   * At its start it ended the session (hexadecimal) that an earlier life of it had left open. `over`: it had
+   * ended by then; `unknown`: nobody answered, and it ends by its timeout.
+   */
+  | { ev: 'earlierSessionEnded'; session: string; outcome: 'closed' | 'over' | 'unknown' }
   /** Another session (hexadecimal) still holds its registration; it waits for that to end. */
   | { ev: 'registrationWaits'; broker: number; owner: string }
   /** A znode says what nobody here writes there: it counts as absent, all others go on. */
@@ -117,6 +122,7 @@ const KINDS: Readonly<Record<BrokerEvent['ev'], true>> = {
   brokerStart: true,
   brokerStop: true,
   registered: true,
+  earlierSessionEnded: true,
   registrationWaits: true,
   znodeRefused: true,
   sessionLost: true,

@@ -101,8 +101,7 @@ export class ClusterMetadata implements Metadata {
       done = (epoch) => (epoch === undefined ? undefined : resolve());
     });
     this.#registered.add(done);
-    this.session.open();
-    const ready = Promise.all([standing, this.#firstImage()]);
+    const ready = this.#ready(standing);
     const what =
       `broker ${broker.id} could not register within ${startTimeoutMs} ms: either the coordinator ` +
       'does not answer, or another broker has this id';
@@ -112,6 +111,11 @@ export class ClusterMetadata implements Metadata {
     } finally {
       this.#registered.delete(done);
     }
+  }
+
+  async #ready(standing: Promise<void>): Promise<void> {
+    await this.session.open();
+    await Promise.all([standing, this.#firstImage()]);
   }
 
   /** A coordinator may go away while it is asked: that is a reason to ask again, not to give up. */

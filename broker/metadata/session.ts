@@ -1,11 +1,23 @@
 // A broker's sessions with the coordinator, one after the other: the client connects again by itself, and
-// after its session ended there is a new client. All that hangs on a session is told of both.
+// after its session ended there is a new client. All that hangs on a session is told of both. What a killed life
+// of the broker left open is ended first, for its registration would stand in the way until it times out.
 import {
   type ClientOptions,
   CoordinatorClient,
+  CoordinatorError,
+  type SessionKey,
   type SessionState,
 } from '../../coordinator/client/index.ts';
 import type { EventSink } from '../contract.ts';
+
+/** Where the key of the newest session outlives the process. Nothing in it throws. */
+export interface SessionMemory {
+  /** The newest session of an earlier life; undefined: none is known. */
+  recall(): SessionKey | undefined;
+  keep(key: SessionKey): void;
+  /** The session kept last is over. */
+  forget(): void;
+}
 
 export interface SessionOptions {
   /** Connect string or addresses of the coordinator's servers. */
@@ -16,10 +28,14 @@ export interface SessionOptions {
   readonly operationTimeoutMs?: number;
   /** Pause before something that failed is tried again, ms. Default 100. */
   readonly retryPauseMs?: number;
+  /** Absent: what an earlier life left open ends by its timeout. */
+  readonly memory?: SessionMemory;
 }
 
 const RETRY_PAUSE_MS = 100;
 const SESSION_TIMEOUT_MS = 6000;
+/** Every try begins the session's timeout anew: after these it is left to end by itself. */
+const ENDING_TRIES_MAX = 3;
 
 export class CoordinatorSession {
   readonly #options: SessionOptions;
@@ -28,6 +44,9 @@ export class CoordinatorSession {
   readonly #lost: (() => void)[] = [];
   readonly #pauses = new Set<() => void>();
   #client: CoordinatorClient;
+  /** Goes on with the session of an earlier life, to end it. */
+  #ending: CoordinatorClient | undefined;
+  #kept = 0n;
   #closed = false;
 
   constructor(options: SessionOptions, events: EventSink) {
@@ -55,9 +74,14 @@ export class CoordinatorSession {
     this.#lost.push(listener);
   }
 
-  open(): void {
-    // Failing is no end: the client goes on trying, and its state tells.
-    this.#client.connect().catch(() => undefined);
+  /**
+   * Ends what an earlier life left open, if its key is known, then asks for a session. Resolves when it has
+   * asked; being told no, or nothing, is no end: the client goes on trying, and its state tells.
+   */
+  async open(): Promise<void> {
+    const key = this.#options.memory?.recall();
+    if (key !== undefined) await this.#endEarlier(key);
+    if (!this.#closed) this.#connect();
   }
 
   /** Resolves after the pause between tries, or when the session is closed for good. */
@@ -78,32 +102,75 @@ export class CoordinatorSession {
   async close(): Promise<void> {
     this.#closed = true;
     for (const over of this.#pauses) over();
-    await this.#client.close();
+    this.#ending?.abandon();
+    if (await this.#client.close()) this.#options.memory?.forget();
   }
 
-  #newClient(): CoordinatorClient {
+  #connect(): void {
+    this.#client.connect().catch(() => undefined);
+  }
+
+  async #endEarlier(key: SessionKey): Promise<void> {
+    const session = key.id.toString(16);
+    for (let attempt = 0; attempt < ENDING_TRIES_MAX && !this.#closed; attempt++) {
+      const ending = new CoordinatorClient({ ...this.#clientOptions(), earlier: key });
+      this.#ending = ending;
+      try {
+        await ending.connect();
+        if (!(await ending.close())) continue;
+        this.#events.emit({ ev: 'earlierSessionEnded', session, outcome: 'closed' });
+        return;
+      } catch (error) {
+        if (!(error instanceof CoordinatorError)) throw error;
+        const outcome = error.name === 'SessionExpired' ? 'over' : 'unknown';
+        this.#events.emit({ ev: 'earlierSessionEnded', session, outcome });
+        return;
+      } finally {
+        ending.abandon();
+        this.#ending = undefined;
+      }
+    }
+    this.#events.emit({ ev: 'earlierSessionEnded', session, outcome: 'unknown' });
+  }
+
+  #clientOptions(): ClientOptions {
     const {
       coordinator,
       sessionTimeoutMs = SESSION_TIMEOUT_MS,
       operationTimeoutMs,
     } = this.#options;
-    const options: ClientOptions = {
+    return {
       servers: coordinator,
       sessionTimeoutMs,
-      onState: (state) => this.#changed(client, state),
+      ...(operationTimeoutMs === undefined ? {} : { operationTimeoutMs }),
     };
-    if (operationTimeoutMs !== undefined) options.operationTimeoutMs = operationTimeoutMs;
-    const client: CoordinatorClient = new CoordinatorClient(options);
+  }
+
+  #newClient(): CoordinatorClient {
+    const client: CoordinatorClient = new CoordinatorClient({
+      ...this.#clientOptions(),
+      onState: (state) => this.#changed(client, state),
+    });
     return client;
   }
 
   #changed(client: CoordinatorClient, state: SessionState): void {
     if (this.#closed || client !== this.#client) return;
-    if (state === 'connected') for (const each of this.#connected) each(client);
+    if (state === 'connected') {
+      this.#keep(client);
+      for (const each of this.#connected) each(client);
+    }
     if (state !== 'expired') return;
     this.#events.emit({ ev: 'sessionLost', session: client.sessionId.toString(16) });
     for (const each of this.#lost) each();
     this.#client = this.#newClient();
-    this.open();
+    this.#connect();
+  }
+
+  /** Before anything hangs on the session. */
+  #keep({ sessionKey }: CoordinatorClient): void {
+    if (sessionKey.id === this.#kept) return;
+    this.#kept = sessionKey.id;
+    this.#options.memory?.keep(sessionKey);
   }
 }

@@ -9,9 +9,11 @@ import { GroupCoordinator } from '../groups/coordinator.ts';
 import { logConfig } from '../log/config.ts';
 import { LogDirectory } from '../log/log-directory.ts';
 import { ClusterMetadata } from '../metadata/metadata.ts';
+import { SessionFile } from '../metadata/session-file.ts';
 import { LocalReplicas } from '../replica/local-replicas.ts';
 import { replicaSettings, topicSettings } from '../replica/settings.ts';
 import type { BrokerConfig } from './config.ts';
+import { lockDirectory } from './directory-lock.ts';
 import { BrokerFront } from './front.ts';
 import { allHandlings } from './handlings.ts';
 import { BrokerPeers } from './peers.ts';
@@ -44,7 +46,8 @@ export class Broker {
    */
   static async start(parts: BrokerParts): Promise<Broker> {
     const { config, events, log } = parts;
-    const { brokerId } = config;
+    const { brokerId, logDir } = config;
+    lockDirectory(logDir);
     const opened = openLogs(config);
     const clean = opened.cleanBrokerEpoch !== null;
     const { loss } = opened.directory;
@@ -57,6 +60,7 @@ export class Broker {
     const metadata = new ClusterMetadata({
       coordinator,
       sessionTimeoutMs,
+      memory: new SessionFile({ dir: logDir, brokerId, log }),
       broker: {
         id: brokerId,
         endpoints,

@@ -12,6 +12,6 @@ export { parseConnectString, type ServerAddress } from './address.ts';
 export { CoordinatorClient, type CreateOptions } from './client.ts';
 export { CoordinatorError, type CoordinatorErrorName } from './errors.ts';
 export { readChildren, readData, type WatchType } from './node-lore.ts';
-export type { SessionState } from './session.ts';
+export type { SessionKey, SessionState } from './session.ts';
 export type { ClientOptions, Result } from './session-client.ts';
 export type { LastingKind, WatchCallback, WatchEvent } from './watches.ts';

@@ -6,7 +6,13 @@ import type { Codec } from '../protocol/jute.ts';
 import { PathWatchRequest } from '../protocol/records.ts';
 import type { Zxid } from '../zxid.ts';
 import { parseConnectString, type ServerAddress } from './address.ts';
-import { CONNECT_ONLY, type Reply, Session, type SessionState } from './session.ts';
+import {
+  CONNECT_ONLY,
+  type Reply,
+  Session,
+  type SessionKey,
+  type SessionState,
+} from './session.ts';
 import type { WatchCallback, WatchKind } from './watches.ts';
 
 export interface ClientOptions {
@@ -27,6 +33,8 @@ export interface ClientOptions {
    * and a lost connection fails whatever waited for one. Default false.
    */
   oneAttempt?: boolean;
+  /** A session opened before, to be gone on with; `expired` if it is over. Absent: a new session. */
+  earlier?: SessionKey;
   /** Told of every change of the session's state. */
   onState?: (state: SessionState) => void;
 }
@@ -65,6 +73,7 @@ export abstract class SessionClient {
         retryPauseMs: options.retryPauseMs ?? RETRY_PAUSE_MS,
         frameBytesMax: options.frameBytesMax ?? 4 * FRAME_BYTES_MAX,
         oneAttempt: options.oneAttempt ?? false,
+        ...(options.earlier === undefined ? {} : { earlier: options.earlier }),
       },
       (state) => options.onState?.(state),
     );
@@ -74,9 +83,14 @@ export abstract class SessionClient {
     return this.session.state;
   }
 
-  /** 0n before the first connection. */
+  /** 0n before the first connection, unless an earlier session is gone on with. */
   get sessionId(): bigint {
     return this.session.id;
+  }
+
+  /** With which another client could go on with this session. Secret: whoever has it may also end it. */
+  get sessionKey(): SessionKey {
+    return this.session.key;
   }
 
   /** As granted by the server, ms. */
@@ -117,13 +131,20 @@ export abstract class SessionClient {
     this.session.drop('dropped by its user');
   }
 
-  /** Closes the session, if there is a connection to say so, and ends. Never rejects. */
-  async close(): Promise<void> {
+  /**
+   * Closes the session, if there is a connection to say so, and ends. Resolves with whether the server said
+   * that the session is over; if not, it ends by itself after its timeout. Never rejects.
+   */
+  async close(): Promise<boolean> {
+    let over = this.session.state === 'expired';
     if (this.session.state === 'connected') {
-      // If it cannot be said, the session ends by itself after its timeout.
-      await this.call({ op: Op.closeSession, what: 'closeSession' }).catch(() => undefined);
+      over = await this.call({ op: Op.closeSession, what: 'closeSession' }).then(
+        () => true,
+        () => this.session.state === 'expired',
+      );
     }
     this.session.end('closed', 'the client was closed');
+    return over;
   }
 
   /** As `close`, without waiting for an answer: the session's end is asked for, if that can be. */

@@ -23,6 +23,13 @@ const UNSENT_MAX = 100_000;
 /** Operation of a request that asks for a connection and nothing else. */
 export const CONNECT_ONLY = 0;
 
+/** What a server asks of whoever wants to go on with a session. */
+export interface SessionKey {
+  readonly id: bigint;
+  /** As the server gave it with the session, bytes. */
+  readonly password: Buffer;
+}
+
 export interface SessionOptions {
   servers: readonly ServerAddress[];
   /** Wanted session timeout, ms; the server may change it. */
@@ -36,6 +43,8 @@ export interface SessionOptions {
   frameBytesMax: number;
   /** One connection attempt an operation and none between operations; nothing is tried again. */
   oneAttempt: boolean;
+  /** A session opened before, to be gone on with. Absent: the first server grants a new one. */
+  earlier?: SessionKey;
   /** Told of every notification as it comes, asked for or not, in the order of all that comes. */
   onNotification?: (event: WatchEvent, connection: number) => void;
 }
@@ -96,6 +105,8 @@ export class Session {
     if (options.servers.length === 0) throw new Error('expected at least one server, got none');
     this.#options = options;
     this.#timeoutMs = options.sessionTimeoutMs;
+    this.#id = options.earlier?.id ?? 0n;
+    this.#password = options.earlier?.password ?? NO_PASSWORD;
     this.#onState = onState;
   }
 
@@ -103,9 +114,14 @@ export class Session {
     return this.#state;
   }
 
-  /** 0n until the first server granted it. */
+  /** 0n until the first server granted it, unless an earlier one is gone on with. */
   get id(): bigint {
     return this.#id;
+  }
+
+  /** With which another client could go on with the session; worth nothing before the first connection. */
+  get key(): SessionKey {
+    return { id: this.#id, password: this.#password };
   }
 
   /** As the server granted it, ms. */

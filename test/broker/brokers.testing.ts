@@ -26,10 +26,16 @@ export class BrokerProcesses {
   readonly #ports = new Map<number, { internal: number; external: number }>();
   readonly #outputs = new Map<string, string>();
   readonly #incarnations = new Map<string, number>();
+  readonly #coordinator: Readonly<Record<string, string>>;
   #coordinatorPort = 0;
 
-  constructor(settings: Readonly<Record<string, string>> = {}) {
+  /** With settings of the brokers and of the coordinator beside those that these tests share. */
+  constructor(
+    settings: Readonly<Record<string, string>> = {},
+    coordinator: Readonly<Record<string, string>> = {},
+  ) {
     this.#settings = settings;
+    this.#coordinator = coordinator;
   }
 
   /** Starts a coordinator of one and `count` brokers, and waits until all of them serve. */
@@ -45,6 +51,7 @@ export class BrokerProcesses {
       `dataDir=${path.join(this.dir, 'coordinator-data')}`,
       `clientPort=${coordinator}`,
       'clientPortAddress=127.0.0.1',
+      ...Object.entries(this.#coordinator).map(([name, value]) => `${name}=${value}`),
     ]);
     await this.#run('coordinator', ['coordinator/server/main.ts', '--config', config], /listens/);
     await Promise.all([...this.#ports.keys()].map((id) => this.startBroker(id)));
