@@ -44,6 +44,12 @@ interface Leading extends PartitionView {
   readonly endpoint: Endpoint;
 }
 
+/** What a poll did not get, and of whom, if it came so far as to ask. */
+interface Failure {
+  why: string;
+  node: string | undefined;
+}
+
 /** A client of one process. */
 class BrokerProcess implements WorkloadClient {
   readonly #options: BrokerClientOptions;
@@ -244,26 +250,34 @@ class BrokerProcess implements WorkloadClient {
       this.#positions = new Map();
       return failed(error, true);
     }
-    const failures = await this.#read(polled, deadline);
+    const { failures, asked } = await this.#read(polled, deadline);
+    // Of several that were asked, the one that did not serve tells most.
+    const node = failures.find((failure) => failure.node !== undefined)?.node ?? asked[0];
+    const at = node === undefined ? {} : { node };
     if (Object.keys(polled.records).length > 0 || polled.rebalanced !== undefined)
-      return { type: 'ok', value: polled };
-    if (failures[0] !== undefined) return { type: 'fail', error: failures[0] };
+      return { type: 'ok', value: polled, ...at };
+    if (failures[0] !== undefined) return { type: 'fail', error: failures[0].why, ...at };
     if (this.#positions.size === 0) await pause(this.#options.pollMs);
-    return { type: 'ok', value: polled };
+    return { type: 'ok', value: polled, ...at };
   }
 
-  /** Reads from every leader at once; what one of them refuses is told. */
-  async #read(polled: PolledValue, deadline: Deadline): Promise<string[]> {
-    const failures: string[] = [];
-    const failing = (error: unknown): void => {
+  /** Reads from every leader at once; what one of them refuses is told, and which nodes were asked. */
+  async #read(
+    polled: PolledValue,
+    deadline: Deadline,
+  ): Promise<{ failures: Failure[]; asked: string[] }> {
+    const failures: Failure[] = [];
+    const failing = (error: unknown, endpoint?: Endpoint): void => {
       if (!(error instanceof BrokerError)) throw error;
       this.#image = undefined;
-      failures.push(`${error.name}: ${error.message}`);
+      const node = endpoint === undefined ? undefined : this.#nodeAt(endpoint);
+      failures.push({ why: `${error.name}: ${error.message}`, node });
     };
     const wanted = new Map<string, { endpoint: Endpoint; from: Map<string, number> }>();
     for (const [key, known] of this.#positions) {
+      let endpoint: Endpoint | undefined;
       try {
-        const { endpoint } = await this.#leader(key, deadline);
+        endpoint = (await this.#leader(key, deadline)).endpoint;
         const at = partitionOf(key);
         const offset =
           known ?? (await this.#client.listOffset(endpoint, at, EARLIEST, deadline.leftMs));
@@ -273,8 +287,8 @@ class BrokerProcess implements WorkloadClient {
         wanted.set(name, each);
         each.from.set(key, offset);
       } catch (error) {
-        failing(error);
-        if (deadline.over) return failures;
+        failing(error, endpoint);
+        if (deadline.over) return { failures, asked: [] };
       }
     }
     const { pollMs } = this.#options;
@@ -284,26 +298,30 @@ class BrokerProcess implements WorkloadClient {
         const timeoutMs = Math.min(deadline.leftMs, pollMs + ANSWER_MS);
         try {
           const all = await this.#client.fetch(endpoint, asked, pollMs, timeoutMs);
-          for (const fetched of all) this.#take(fetched, polled, failures);
+          for (const fetched of all) {
+            const why = this.#take(fetched, polled);
+            if (why !== undefined) failures.push({ why, node: this.#nodeAt(endpoint) });
+          }
         } catch (error) {
-          failing(error);
+          failing(error, endpoint);
         }
       }),
     );
-    return failures;
+    return { failures, asked: [...wanted.values()].map(({ endpoint }) => this.#nodeAt(endpoint)) };
   }
 
-  #take({ topic, partition, error, records }: Fetched, polled: PolledValue, failures: string[]) {
+  /** Takes what was fetched of one partition; gives why there is nothing to take. */
+  #take({ topic, partition, error, records }: Fetched, polled: PolledValue): string | undefined {
     const key = `${topic}-${partition}`;
     if (error !== undefined) {
       this.#image = undefined;
-      failures.push(`${error}: Fetch of ${key}`);
-      return;
+      return `${error}: Fetch of ${key}`;
     }
     const last = records.at(-1);
-    if (last === undefined) return;
+    if (last === undefined) return undefined;
     polled.records[key] = records.map(({ offset, value }): Placed => [offset, messageOf(value)]);
     this.#positions.set(key, last.offset + 1);
+    return undefined;
   }
 
   async #ends({ keys }: EndsValue, deadline: Deadline): Promise<OpResult> {

@@ -89,7 +89,8 @@ export function drawStack(seed: number, limits: SwarmLimits = {}): RunConfig {
     nodes: parts.flatMap(({ nodes }) => nodes),
     timeLimitMs: FAULTS_MS,
     ratePerSecond: random.pick([50, 80, 120]),
-    concurrency: random.pick([8, 12, 16]),
+    // Half of them are clients of the coordinators, one at least of each server.
+    concurrency: random.pick([10, 12, 16]),
     seed,
     systemOptions: {},
     workloadOptions: {},
