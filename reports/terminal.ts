@@ -26,6 +26,7 @@ export interface SummaryOptions {
 const ANOMALIES_SHOWN_MAX = 5;
 const WIDTH_MIN = 60;
 const NODES_COLUMNS_MAX = 40;
+const NAME_COLUMNS = 18;
 const MARK: Record<Outcome, string> = { valid: '✓', invalid: '✗', unknown: '?' };
 
 interface Style {
@@ -55,9 +56,11 @@ export function renderSummary(run: FinishedRun, options: SummaryOptions): string
   const counts =
     `${formatCount(total)} operations: ${formatCount(ops.ok)} ok, ` +
     `${formatCount(ops.fail)} fail, ${formatCount(ops.info)} info`;
+  const verdicts = verdictsByGravity(run);
+  const nameColumns = Math.max(NAME_COLUMNS, ...verdicts.map((v) => verdictName(v).length));
   const sections = [
     [`${headline}  ${verdictSentence(run)}`, style.dim(counts), ...messagesLine(run, style)],
-    verdictsByGravity(run).flatMap((verdict) => verdictLines(verdict, style, width)),
+    verdicts.flatMap((verdict) => verdictLines(verdict, nameColumns, style, width)),
     anomalyLines(run, style, width),
     faultTable(run, style),
     latencyTable(run, style),
@@ -79,10 +82,17 @@ function messagesLine(run: FinishedRun, style: Style): string[] {
   return [style.dim(`${sent}; ${got}`)];
 }
 
-function verdictLines(verdict: Verdict, style: Style, width: number): string[] {
+function verdictLines(
+  verdict: Verdict,
+  nameColumns: number,
+  style: Style,
+  width: number,
+): string[] {
   const mark = style.outcome(verdict.outcome, MARK[verdict.outcome]);
   const evidence = style.dim(plain(formatEvidence(verdict.evidence)));
-  const lines = [`${mark} ${style.bold(plain(verdictName(verdict)).padEnd(18))} ${evidence}`];
+  const lines = [
+    `${mark} ${style.bold(plain(verdictName(verdict)).padEnd(nameColumns))} ${evidence}`,
+  ];
   if (verdict.outcome !== 'valid') lines.push(...wrap(verdict.guarantee, width, '    '));
   if (verdict.reason !== undefined) lines.push(...wrap(verdict.reason, width, '    '));
   return lines;

@@ -1,15 +1,14 @@
 // What the page knows of a run: the operations as columns and everything else as one small object.
 // Nothing is left out in silence: what a limit cuts is counted, and the page says so.
-import type { BrokerNodeEvent } from '../../history/broker-event.ts';
 import { type Fault, type FaultRecord, faultNodes } from '../../history/fault.ts';
-import type { NodeEvent } from '../../history/node-event.ts';
 import type { Op } from '../../history/op.ts';
 import type { FinishedRun, RunRecord } from '../../history/run-record.ts';
-import { anomaliesOf, faultRows, type JudgedAnomaly, verdictName } from '../figures.ts';
+import { anomaliesOf, faultRows, type JudgedAnomaly } from '../figures.ts';
 import { type BrokerMeta, brokerPage } from './broker-page.ts';
 import { type ColumnInput, drawable } from './columns.ts';
 import type { UnreadMessage } from './message-flow.ts';
-import { describeEvent, type NodeLane, nodeLanes } from './node-lanes.ts';
+import { type NodeLane, nodeLanes } from './node-lanes.ts';
+import { type PageAnomaly, pageAnomalies } from './page-anomalies.ts';
 
 /** Outcomes as the column `type` numbers them, in the order they are drawn: later ones on top. */
 export const OUTCOMES = ['ok', 'info', 'fail'] as const;
@@ -32,16 +31,6 @@ export interface PageFault {
   injection: string;
   heal: string;
   recoveryMs?: number;
-}
-
-/** An anomaly: rows of the operations concerned, faults, and moments of node events. */
-export interface PageAnomaly {
-  title: string;
-  rows: number[];
-  faults: number[];
-  moments: { node: string; t: number; text: string }[];
-  /** The object concerned: a partition, a register's path. */
-  key?: string;
 }
 
 export interface PageMeta {
@@ -303,53 +292,5 @@ function struckNodes(fault: Fault, nodeCount: number): string[] {
       from === node ? [to] : to === node ? [from] : [],
     );
     return new Set(peers).size > (nodeCount - 1) / 2;
-  });
-}
-
-function pageAnomalies(
-  record: RunRecord,
-  anomalies: readonly JudgedAnomaly[],
-  opOfEvent: ReadonlyMap<number, Op>,
-  rowOfOp: ReadonlyMap<Op, number>,
-  eventsMax: number,
-): PageAnomaly[] {
-  const identity = (node: string, inc: number, seq: number): string => `${node}/${inc}/${seq}`;
-  const wanted = new Map<string, NodeEvent | BrokerNodeEvent | undefined>();
-  for (const { anomaly } of anomalies) {
-    for (const e of anomaly.nodeEvents ?? [])
-      wanted.set(identity(e.node, e.incarnation, e.seq), undefined);
-  }
-  // One after the other: a copy of both would double what a long run holds.
-  const note = (event: NodeEvent | BrokerNodeEvent): void => {
-    const id = identity(event.node, event.inc, event.seq);
-    if (wanted.has(id)) wanted.set(id, event);
-  };
-  for (const event of record.nodeEvents) note(event);
-  for (const event of record.brokerEvents ?? []) note(event);
-  return anomalies.map(({ verdict, anomaly }) => {
-    const rows = new Set<number>();
-    const faults = new Set<number>();
-    for (const index of anomaly.events.slice(0, eventsMax)) {
-      const op = opOfEvent.get(index);
-      const row = op === undefined ? undefined : rowOfOp.get(op);
-      if (row !== undefined) rows.add(row);
-      const event = record.history[index];
-      const id = event?.process === 'nemesis' ? (event.value as { id?: unknown })?.id : undefined;
-      if (typeof id === 'number') faults.add(id);
-    }
-    const moments = (anomaly.nodeEvents ?? [])
-      .slice(0, eventsMax)
-      .map((e) => wanted.get(identity(e.node, e.incarnation, e.seq)))
-      .filter((event) => event !== undefined)
-      .map((event) => ({ node: event.node, t: event.t, text: describeEvent(event) }));
-    const title = `${anomaly.kind} (${verdictName(verdict)})`;
-    const page: PageAnomaly = {
-      title,
-      rows: [...rows].sort((a, b) => a - b),
-      faults: [...faults],
-      moments,
-    };
-    if (anomaly.key !== undefined) page.key = anomaly.key;
-    return page;
   });
 }

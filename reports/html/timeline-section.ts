@@ -62,7 +62,7 @@ function nodesUnit({ meta }: PageData): string {
 }
 
 /** Of a run with brokers; what is missing or put together is said beside the title. */
-function brokerPanels({ meta, unread }: PageData): Content {
+function brokerPanels({ meta, unread, columns }: PageData): Content {
   const { broker } = meta;
   if (broker === undefined) return '';
   const { notes, lanes } = broker;
@@ -71,13 +71,14 @@ function brokerPanels({ meta, unread }: PageData): Content {
   const chip = (kind: string, text: string): Markup =>
     html`<span class="key"><i class="${kind}"></i>${text}</span>`;
   const readers = broker.consumers.some(({ process }) => process !== undefined);
+  const cuts = columns.find(({ name }) => name === 'cut.t')?.values.length ?? 0;
   const watermark = notes.offsets?.includes('no high watermarks') !== true;
   const offsets = [
     chip('dot ok', 'acknowledged'),
     readers ? chip('line s1', 'read, a colour per process') : '',
     watermark ? chip('line hw', 'high watermark') : '',
     unread.length > 0 ? chip('dot unread', 'never read') : '',
-    chip('cut-back', 'log cut back'),
+    cuts > 0 ? chip('cut-back', 'log cut back') : '',
   ];
   const lags = [
     ...groupsOf(broker).map((group, i) => chip(`line s${i % SERIES_COLORS}`, `group ${group}`)),
