@@ -1,6 +1,12 @@
 // A cluster of one broker in memory, for tests of what stands on replicas and metadata: logs of real record
 // batches, leaderships given and taken at will, acknowledgements held back. No disk, no second broker.
-import { batchesOf, readBatchHeader, stampBatch } from '../wire/kafka/record-batch.ts';
+import {
+  batchesOf,
+  RecordBatchError,
+  readBatchHeader,
+  stampBatch,
+} from '../wire/kafka/record-batch.ts';
+import { checkProduced } from '../wire/kafka/records.ts';
 import {
   type FetchAsk,
   type Fetched,
@@ -25,6 +31,20 @@ interface MemoryLog {
 }
 
 type Leadership = (of: TopicPartition, epoch: number | undefined) => void;
+
+const BATCH_BYTES_MAX = 10_000;
+
+/** As a log refuses what is wrong with a batch. */
+function refusal(records: Buffer): Produced | undefined {
+  try {
+    checkProduced(records, { batchBytesMax: BATCH_BYTES_MAX });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof RecordBatchError)) throw error;
+    const { code, message } = error;
+    return { error: code, message, baseOffset: -1, logStartOffset: -1 };
+  }
+}
 
 /** Logs that outlive who leads them. */
 export class MemoryLogs {
@@ -76,6 +96,8 @@ export class MemoryReplicas implements Replicas {
       const epoch = this.leaderEpochOf(batch);
       const error = epoch === undefined ? 'NOT_LEADER_OR_FOLLOWER' : this.refusal;
       if (error !== undefined) return { error, baseOffset: -1, logStartOffset: -1 };
+      const refused = refusal(batch.records);
+      if (refused !== undefined) return refused;
       const log = this.logs.of(batch);
       const base = log.end;
       stampBatch(batch.records, 0, base, epoch ?? 0);
@@ -86,10 +108,10 @@ export class MemoryReplicas implements Replicas {
     const commit = (): void => {
       for (const [at, batch] of batches.entries()) {
         const { baseOffset, error } = outcomes[at] as Produced;
+        if (error !== undefined) continue;
         const log = this.logs.of(batch);
         const { lastOffset, baseOffset: base } = readBatchHeader(batch.records);
-        if (error === undefined)
-          log.committed = Math.max(log.committed, baseOffset + lastOffset - base + 1);
+        log.committed = Math.max(log.committed, baseOffset + lastOffset - base + 1);
       }
       for (const wake of [...this.#waiting]) wake();
     };

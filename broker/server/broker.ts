@@ -138,7 +138,6 @@ export class Broker {
       groups: this.#groups,
       controller: this.#controller,
       topicDefaults: config.topics,
-      batchBytesMax: config.batchBytesMax,
       answerBytesMax: config.answerBytesMax,
       metadataBytesMax: config.groups.offsetMetadataBytesMax,
       brokerSettings: config.settings,

@@ -33,7 +33,6 @@ export interface BrokerConfig {
   readonly groups: GroupConfig & { readonly storeTimeoutMs: number };
   readonly minInsyncReplicas: number;
   readonly uncleanElection: boolean;
-  readonly batchBytesMax: number;
   readonly answerBytesMax: number;
   readonly requestTimeoutMs: number;
   readonly frameBytesMax: number;
@@ -280,7 +279,6 @@ export function loadConfig(argv: readonly string[]): BrokerConfig {
     groups: readGroups(properties),
     minInsyncReplicas: properties.number('min.insync.replicas'),
     uncleanElection: properties.flag('unclean.leader.election.enable'),
-    batchBytesMax: properties.number('message.max.bytes'),
     answerBytesMax: properties.number('fetch.max.bytes'),
     requestTimeoutMs: properties.number('request.timeout.ms'),
     frameBytesMax: properties.number('socket.request.max.bytes'),

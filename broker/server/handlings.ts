@@ -28,8 +28,6 @@ export interface HandlingsParts {
   readonly groups: GroupCoordinator;
   readonly controller: ShutdownDoor;
   readonly topicDefaults: TopicDefaults;
-  /** `message.max.bytes` */
-  readonly batchBytesMax: number;
   /** `fetch.max.bytes` */
   readonly answerBytesMax: number;
   /** `offset.metadata.max.bytes` */

@@ -75,7 +75,6 @@ export class LoneBroker {
         offsetsReplicationFactor: 1,
         offsetsSettings: {},
       },
-      batchBytesMax: 10_000,
       answerBytesMax: 1_000_000,
       metadataBytesMax: 100,
       brokerSettings: new Map([['num.partitions', { value: '2', given: true }]]),

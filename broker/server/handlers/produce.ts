@@ -1,9 +1,7 @@
-// Produce: batches of records for partitions that this broker leads, checked before any is appended. A
-// transactional producer is refused by name, so that it fails at once and does not retry.
+// Produce: batches of records for partitions that this broker leads. The log looks at each batch, once; a
+// transactional producer is refused here by name, so that it fails at once and does not retry.
 
 import type { ErrorName } from '../../../wire/kafka/error-codes.ts';
-import { RecordBatchError } from '../../../wire/kafka/record-batch.ts';
-import { checkProduced } from '../../../wire/kafka/records.ts';
 import {
   type Metadata,
   OFFSETS_TOPIC,
@@ -17,8 +15,6 @@ import { CloseConnection, codeOf, type Handling } from '../handling.ts';
 export interface ProduceParts {
   readonly metadata: Metadata;
   readonly replicas: Replicas;
-  /** `message.max.bytes`, where a topic says nothing else. */
-  readonly batchBytesMax: number;
 }
 
 type Batch = { topic: string; partition: number; records: Buffer };
@@ -27,13 +23,8 @@ function refused(error: ErrorName, message: string): Produced {
   return { error, message, baseOffset: -1, logStartOffset: -1 };
 }
 
-/** Why a partition's records are not to be appended; undefined: they are. */
-function refusal(
-  parts: ProduceParts,
-  topic: string,
-  partition: number,
-  records: Buffer | null,
-): Produced | undefined {
+/** Why nothing is to be appended to a partition; undefined: what the log takes is. */
+function refusal(parts: ProduceParts, topic: string, partition: number): Produced | undefined {
   const info = parts.metadata.image.topics.get(topic);
   if (info === undefined || info.deleting || info.partitions[partition] === undefined) {
     const what = partitionKey({ topic, partition });
@@ -45,15 +36,7 @@ function refusal(
       `${topic} is written by the group coordinators alone`,
     );
   }
-  const own = info.settings['max.message.bytes'];
-  const batchBytesMax = own === undefined ? parts.batchBytesMax : Number(own);
-  try {
-    checkProduced(records, { batchBytesMax });
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof RecordBatchError)) throw error;
-    return refused(error.code, error.message);
-  }
+  return undefined;
 }
 
 function acksOf(acks: number): -1 | 0 | 1 | undefined {
@@ -88,9 +71,9 @@ export function produceHandling(parts: ProduceParts): Handling<'Produce'> {
           } else if (twice.has(key)) {
             // Not even one of them: an answer for the partition would be taken for both.
             problem = refused('INVALID_REQUEST', `expected ${key} once in a request`);
-          } else problem = refusal(parts, topic, partition, records);
+          } else problem = refusal(parts, topic, partition);
           if (problem !== undefined) outcomes.set(key, problem);
-          else batches.push({ topic, partition, records: records as Buffer });
+          else batches.push({ topic, partition, records: records ?? Buffer.alloc(0) });
         }
       }
       if (batches.length > 0 && known !== undefined) {
