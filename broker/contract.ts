@@ -216,6 +216,11 @@ export interface Replicas {
   leaderEpochOf(of: TopicPartition): number | undefined;
   /** First offset that a consumer may not read; undefined: not led here. */
   highWatermarkOf(of: TopicPartition): number | undefined;
+  /**
+   * Lets go of what is below `offset`, at most to the high watermark, where this broker leads; other replicas
+   * follow. Rejects when the disk fails.
+   */
+  deleteBefore(of: TopicPartition, offset: number): Promise<void>;
   /** Told when this broker begins or ends to lead a partition. */
   onLeadership(listener: (of: TopicPartition, epoch: number | undefined) => void): void;
   /** Everything durable and closed. */

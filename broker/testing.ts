@@ -26,6 +26,7 @@ import {
 
 interface MemoryLog {
   readonly batches: { readonly base: number; readonly next: number; readonly bytes: Buffer }[];
+  start: number;
   end: number;
   committed: number;
 }
@@ -54,7 +55,7 @@ export class MemoryLogs {
     const key = partitionKey(about);
     const known = this.#logs.get(key);
     if (known !== undefined) return known;
-    const log = { batches: [], end: 0, committed: 0 };
+    const log = { batches: [], start: 0, end: 0, committed: 0 };
     this.#logs.set(key, log);
     return log;
   }
@@ -156,10 +157,11 @@ export class MemoryReplicas implements Replicas {
           logStartOffset: -1,
           records: [],
         };
-      const { batches, committed } = this.logs.of(of);
+      const { batches, committed, start } = this.logs.of(of);
+      const logStartOffset = start;
       const found = batches.filter(({ next }) => next > offset && next <= committed);
       const records = found.map(({ bytes }) => bytes);
-      return { ...of, error: undefined, highWatermark: committed, logStartOffset: 0, records };
+      return { ...of, error: undefined, highWatermark: committed, logStartOffset, records };
     });
   }
 
@@ -170,9 +172,9 @@ export class MemoryReplicas implements Replicas {
     const epoch = this.leaderEpochOf(ask);
     const none = { offset: -1, timestamp: -1, leaderEpoch: -1 };
     if (epoch === undefined) return Promise.resolve({ error: 'NOT_LEADER_OR_FOLLOWER', ...none });
-    const { end, committed } = this.logs.of(ask);
+    const { start, end, committed } = this.logs.of(ask);
     const stop = replicaId < 0 ? committed : end;
-    const offset = ask.timestamp === -2 ? 0 : stop;
+    const offset = ask.timestamp === -2 ? start : stop;
     return Promise.resolve({ offset, timestamp: -1, leaderEpoch: epoch });
   }
 
@@ -186,6 +188,12 @@ export class MemoryReplicas implements Replicas {
 
   highWatermarkOf(of: TopicPartition): number | undefined {
     return this.leaderEpochOf(of) === undefined ? undefined : this.logs.of(of).committed;
+  }
+
+  deleteBefore(of: TopicPartition, offset: number): Promise<void> {
+    const log = this.logs.of(of);
+    log.start = Math.max(log.start, Math.min(offset, log.committed));
+    return Promise.resolve();
   }
 
   onLeadership(listener: Leadership): void {

@@ -25,7 +25,7 @@ interface Fixture {
   readonly of: { topic: string; partition: number };
 }
 
-async function fixture(logs = new MemoryLogs()): Promise<Fixture> {
+async function fixture(logs = new MemoryLogs(), recordsKept = 100_000): Promise<Fixture> {
   const replicas = new MemoryReplicas(logs);
   const metadata = new MemoryMetadata(BROKER, replicas, new Map());
   const events: Record<string, unknown>[] = [];
@@ -42,6 +42,7 @@ async function fixture(logs = new MemoryLogs()): Promise<Fixture> {
       offsetMetadataBytesMax: 4096,
       storeTimeoutMs: 1_000,
     },
+    recordsKept,
     wallMs: () => 1_700_000_000_000,
     newId: () => `m${++ids}`,
     log: (line) => void events.push({ ev: 'log', line }),
@@ -329,6 +330,54 @@ describe('another coordinator', () => {
     const coming = after.groups.join(ask());
     const back = await after.groups.join(ask({ memberId: one.memberId }));
     expect([back.generation, (await coming).generation]).toEqual([2, 2]);
+  });
+
+  it('is this one again, with the log cut short, when that says far more than is in force', async () => {
+    const logs = new MemoryLogs();
+    const { groups, replicas, of } = await fixture(logs, 20);
+    const one = await stable(groups);
+    const log = logs.of(of);
+    let starts = 0;
+    for (let offset = 1; offset <= 200; offset++) {
+      const before = log.start;
+      let outcome = await commit(groups, one, offset);
+      while (outcome !== 'NONE') {
+        expect(outcome).toMatch(/^(COORDINATOR_LOAD_IN_PROGRESS|NOT_COORDINATOR)$/);
+        await new Promise((resolve) => setImmediate(resolve));
+        outcome = await commit(groups, one, offset);
+      }
+      await new Promise((resolve) => setImmediate(resolve));
+      if (log.start > before) starts++;
+      expect(log.end - log.start).toBeLessThan(60);
+    }
+    expect(starts).toBeGreaterThan(3);
+    expect(await committed(groups)).toBe(200);
+    expect(beat(groups, one)).toBe('NONE');
+    expect((await sync(groups, one)).assignment).toEqual(assignment(0));
+    replicas.lead(of, undefined);
+    const after = await fixture(logs);
+    while ((await committed(after.groups)) === 'COORDINATOR_LOAD_IN_PROGRESS')
+      await new Promise((resolve) => setImmediate(resolve));
+    expect(await committed(after.groups)).toBe(200);
+    expect(beat(after.groups, one)).toBe('NONE');
+    expect((await sync(after.groups, one)).assignment).toEqual(assignment(0));
+  });
+
+  it('keeps all of a log that it cannot say again, and serves', async () => {
+    const logs = new MemoryLogs();
+    const before = await fixture(logs);
+    const one = await stable(before.groups);
+    for (let offset = 1; offset <= 50; offset++) await commit(before.groups, one, offset);
+    before.replicas.lead(before.of, undefined);
+    const after = await fixture(logs, 20);
+    after.replicas.refusal = 'NOT_ENOUGH_REPLICAS';
+    while ((await committed(after.groups)) === 'COORDINATOR_LOAD_IN_PROGRESS')
+      await new Promise((resolve) => setImmediate(resolve));
+    expect(await committed(after.groups)).toBe(50);
+    expect(logs.of(after.of).start).toBe(0);
+    after.replicas.refusal = undefined;
+    expect(await commit(after.groups, one, 51)).toBe('NONE');
+    expect(await committed(after.groups)).toBe(51);
   });
 
   it('does not give out again a generation that was told but never assigned', async () => {

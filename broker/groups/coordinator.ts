@@ -37,6 +37,8 @@ export interface CoordinatorParts {
     /** `offsets.commit.timeout.ms` */
     readonly storeTimeoutMs: number;
   };
+  /** Records that a partition of the offsets topic may always have. Default 100,000. */
+  readonly recordsKept?: number;
   readonly wallMs: () => number;
   readonly newId: () => string;
   readonly log: (line: string) => void;
@@ -257,10 +259,15 @@ export class GroupCoordinator {
     const before = this.#shards.get(of.partition);
     if (this.#closed || before?.epoch === epoch) return;
     if (before !== undefined) this.#end(before);
-    if (epoch === undefined) return;
-    const { brokerId, replicas, wallMs, config, log } = this.#parts;
+    if (epoch !== undefined) this.#begin(of, epoch);
+  }
+
+  #begin(of: TopicPartition, epoch: number): void {
+    const { brokerId, replicas, wallMs, config, recordsKept, log } = this.#parts;
     const { storeTimeoutMs } = config;
-    const shard = new Shard(of.partition, epoch, { brokerId, replicas, wallMs, storeTimeoutMs });
+    const outgrown = (): void => this.#loadAnew(of, shard);
+    const parts = { brokerId, replicas, wallMs, storeTimeoutMs, recordsKept, outgrown };
+    const shard: Shard = new Shard(of.partition, epoch, parts);
     this.#shards.set(of.partition, shard);
     shard.load().then(
       (done) => {
@@ -270,6 +277,16 @@ export class GroupCoordinator {
       },
       (error: Error) => log(`groups of ${partitionKey(of)} cannot be loaded: ${error.message}`),
     );
+  }
+
+  /** As if another broker had begun to lead: who is answered nothing asks again. */
+  #loadAnew(of: TopicPartition, shard: Shard): void {
+    // Not in the midst of what its append is about.
+    setImmediate(() => {
+      if (this.#closed || this.#shards.get(of.partition) !== shard) return;
+      this.#end(shard);
+      this.#begin(of, shard.epoch);
+    });
   }
 
   #end(shard: Shard): void {

@@ -1,19 +1,21 @@
 // The groups of one partition of __consumer_offsets while this broker leads it: loaded from its log, kept in
 // memory, and every change appended before it counts. Nothing outlives the leadership.
 //
-// Records are never taken out: a partition grows by one record for each commit of a partition and two for each
-// rebalance, and is read whole by the next leader. There is no compaction yet.
+// A partition grows by one record for each commit of a partition and two for each rebalance. When that has become
+// far more than what is in force, the groups are loaded anew, and compacted as they are.
 import type { ErrorName } from '../../wire/kafka/error-codes.ts';
 import { batchesOf } from '../../wire/kafka/record-batch.ts';
 import { buildBatch, type KafkaRecord, recordsOf } from '../../wire/kafka/records.ts';
 import { OFFSETS_TOPIC, type Produced, type Replicas } from '../contract.ts';
 import type { CommitAsk } from './answers.ts';
+import { inBatches, recordsAllowed, recordsInForce } from './compaction.ts';
 import { Group } from './group.ts';
 import {
   type CommittedOffset,
   decodeOffsetsRecord,
   encodeOffsetsRecord,
   type OffsetsRecord,
+  type StoredGroup,
 } from './offsets-records.ts';
 
 /** Groups of one partition; a stranger could otherwise name groups without end. */
@@ -28,7 +30,13 @@ export interface ShardParts {
   readonly wallMs: () => number;
   /** How long an append waits for the other replicas, ms (offsets.commit.timeout.ms). */
   readonly storeTimeoutMs: number;
+  /** Fewer records than this are never compacted. */
+  readonly recordsKept?: number | undefined;
+  /** Its log says so much more than is in force that it should be loaded anew. */
+  readonly outgrown: () => void;
 }
+
+const RECORDS_KEPT = 100_000;
 
 export class Shard {
   readonly partition: number;
@@ -38,6 +46,9 @@ export class Shard {
   loaded = false;
   readonly #parts: ShardParts;
   #ended = false;
+  /** Records in the log, and how many of them are too many. */
+  #records = 0;
+  #recordsMax = Number.POSITIVE_INFINITY;
 
   constructor(partition: number, epoch: number, parts: ShardParts) {
     this.partition = partition;
@@ -70,6 +81,7 @@ export class Shard {
    */
   async load(): Promise<boolean> {
     const { replicas, brokerId } = this.#parts;
+    const stored = new Map<string, StoredGroup>();
     const at = (timestamp: number) =>
       replicas.offsetAt({ ...this.#about, timestamp, currentLeaderEpoch: this.epoch }, brokerId);
     let end = -1;
@@ -104,25 +116,51 @@ export class Shard {
       );
       const from = next;
       if (fetched !== undefined && fetched.error === undefined)
-        next = this.#take(fetched.records, next);
+        next = this.#take(fetched.records, next, stored);
       if (next === from && fetched?.error !== undefined) await pause(RETRY_MS);
     }
+    if (!this.#ended) await this.#compact(stored);
     if (this.#ended) return false;
     this.loaded = true;
     return true;
   }
 
-  #take(batches: readonly Buffer[], from: number): number {
+  /** Says again what is in force and lets go of the rest, where that is much; if it cannot, all stays. */
+  async #compact(stored: ReadonlyMap<string, StoredGroup>): Promise<void> {
+    const { recordsKept = RECORDS_KEPT, replicas } = this.#parts;
+    const inForce = recordsInForce(this.groups.values(), stored);
+    const allowed = recordsAllowed(inForce.length, recordsKept);
+    let begin: number | undefined;
+    let failed = false;
+    if (this.#records > allowed) {
+      for (const batch of inBatches(inForce)) {
+        const { error, position } = await this.#append(batch);
+        failed = error !== undefined || this.#ended;
+        if (failed) break;
+        begin ??= position;
+      }
+      if (!failed && begin !== undefined) {
+        await replicas.deleteBefore(this.#about, begin);
+        this.#records = inForce.length;
+      }
+    }
+    // After one that failed, or found little to let go, the next is not tried at once.
+    this.#recordsMax = Math.max(allowed, this.#records + recordsKept);
+  }
+
+  #take(batches: readonly Buffer[], from: number, stored: Map<string, StoredGroup>): number {
     let next = from;
     for (const { header, bytes } of batches.flatMap((each) => [...batchesOf(each)])) {
       if (!header.isControl)
-        for (const record of recordsOf(bytes)) if (record.offset >= from) this.#replay(record);
+        for (const record of recordsOf(bytes))
+          if (record.offset >= from) this.#replay(record, stored);
       next = Math.max(next, header.lastOffset + 1);
     }
     return next;
   }
 
-  #replay({ key, value }: KafkaRecord): void {
+  #replay({ key, value }: KafkaRecord, stored: Map<string, StoredGroup>): void {
+    this.#records++;
     const record = key === null ? undefined : decodeOffsetsRecord(key, value);
     if (record === undefined) return;
     let group = this.groups.get(record.group);
@@ -130,8 +168,11 @@ export class Shard {
       group = new Group(record.group);
       this.groups.set(record.group, group);
     }
-    if (record.kind === 'group') group.restore(record.value);
-    else keep(group, record.topic, record.partition, record.value);
+    if (record.kind === 'group') {
+      group.restore(record.value);
+      if (record.value === null) stored.delete(record.group);
+      else stored.set(record.group, record.value);
+    } else keep(group, record.topic, record.partition, record.value);
   }
 
   /** Stores what a group is, replicated. Resolves with the error to answer; undefined: it is stored. */
@@ -196,6 +237,8 @@ export class Shard {
       timeoutMs: storeTimeoutMs,
     });
     if (this.#ended) return { error: 'NOT_COORDINATOR', position: -1 };
+    this.#records += entries.length;
+    if (this.loaded && this.#records > this.#recordsMax) this.#parts.outgrown();
     return { error: toAnswer(produced), position: produced?.baseOffset ?? -1 };
   }
 }

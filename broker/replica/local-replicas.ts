@@ -179,6 +179,13 @@ export class LocalReplicas implements Replicas {
     return leader?.serving === true ? leader.replica.highWatermark : undefined;
   }
 
+  async deleteBefore(of: TopicPartition, offset: number): Promise<void> {
+    const found = this.#placement.find(of);
+    if (typeof found === 'string' || found.leader?.serving !== true) return;
+    await found.deleteBefore(offset);
+    this.#context.events.flush();
+  }
+
   onLeadership(listener: LeadershipListener): void {
     this.#listeners.push(listener);
     // Whoever comes late is told of what has begun already.

@@ -209,6 +209,14 @@ export class Partition {
     }
   }
 
+  /** The log begins at `offset`, or at the high watermark if that is lower. Rejects when the disk fails. */
+  async deleteBefore(offset: number): Promise<void> {
+    const { log, highWatermark } = this.replica;
+    const before = log.logStartOffset;
+    await log.advanceLogStart(Math.min(offset, highWatermark));
+    this.replica.startMoved(before);
+  }
+
   /** Ends every role for good. Resolves when nothing works on the log any more. */
   async close(reason: string): Promise<void> {
     if (this.#closed) return;

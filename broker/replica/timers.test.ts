@@ -115,6 +115,29 @@ describe('retention', () => {
   });
 });
 
+describe('what somebody lets go of', () => {
+  it('goes on every replica, but for what is not committed', async () => {
+    await begin({});
+    await append(10);
+    const first = cluster.broker(1).replicas;
+    await cluster.broker(2).replicas.deleteBefore(OF, 5);
+    expect(cluster.of('logStart')).toEqual([]);
+    await first.deleteBefore(OF, 5);
+    expect(await start()).toBe(5);
+    await append(1);
+    await settled(() => {
+      const told = cluster.of('logStart').map(({ broker, from }) => [broker, from]);
+      expect(told.sort()).toEqual([1, 2, 3].map((id) => [id, 5]));
+    });
+    cluster.cut(1, 2);
+    cluster.cut(1, 3);
+    await append(3, 1);
+    await first.deleteBefore(OF, 1000);
+    expect(await start()).toBe(11);
+    expect(await cluster.broker(1).consume(OF, 11)).toEqual([]);
+  });
+});
+
 describe('a checkpoint', () => {
   it('of the recovery point follows what is durable, on every replica', async () => {
     await begin(

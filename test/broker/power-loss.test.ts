@@ -131,7 +131,7 @@ describe('brokers that leave syncing to their replicas', () => {
   it('lose acknowledged messages when the power of all goes, which the judge sees', {
     timeout: TEST_MS,
   }, async () => {
-    const { kinds } = await play(7, rounds(3, { holdMs: 700 }), { options });
+    const { kinds } = await play(7, rounds(6, { waitMs: 900, holdMs: 500 }), { options });
     expect(kinds).toContain('lost-write');
   });
 });
