@@ -149,13 +149,20 @@ export class ImageKeeper {
       // Whoever is first names the cluster; 16 random bytes, as Kafka writes them.
       { path: CLUSTER_ID, data: writeClusterId(randomBytes(16).toString('base64url')).toString() },
     ];
-    for (const { path, data } of paths.size > 0 ? [] : [...FIXED_NODES, ...first]) {
-      await client.create(path, data === null ? null : Buffer.from(data)).catch((error) => {
-        if (!(error instanceof CoordinatorError) || error.name !== 'NodeExists') throw error;
-      });
-    }
-    for (const [path, kind] of WATCHES) {
-      if (paths.has(path)) continue;
+    // Asked for in one go, here and below: a session's requests are done in the order sent, and every wait
+    // for an answer is one that clients of a restarted broker share.
+    const fixed = paths.size > 0 ? [] : [...FIXED_NODES, ...first];
+    await Promise.all(
+      fixed.map(async ({ path, data }) => {
+        try {
+          await client.create(path, data === null ? null : Buffer.from(data));
+        } catch (error) {
+          if (!(error instanceof CoordinatorError) || error.name !== 'NodeExists') throw error;
+        }
+      }),
+    );
+    const unwatched = WATCHES.filter(([path]) => !paths.has(path));
+    const armed = unwatched.map(async ([path, kind]) => {
       await client.addWatch(path, kind, ({ path: changed, type }) => {
         if (client !== this.#session.client || type === 'childrenChanged') return;
         const subject = subjectOf(changed);
@@ -164,7 +171,8 @@ export class ImageKeeper {
         this.#kick();
       });
       paths.add(path);
-    }
+    });
+    await Promise.all(armed);
   }
 
   async #readAll(client: CoordinatorClient): Promise<void> {
@@ -175,8 +183,10 @@ export class ImageKeeper {
     // A new session may have come to a server that is behind what this broker has seen.
     await client.sync('/brokers');
     const subjects: Subject[] = [{ kind: 'controller' }, { kind: 'cluster' }];
-    for (const parent of [BROKER_IDS, DELETIONS, TOPIC_SETTINGS, TOPICS]) {
-      const { children } = await client.getChildren(parent);
+    const parents = [BROKER_IDS, DELETIONS, TOPIC_SETTINGS, TOPICS];
+    const lists = await Promise.all(parents.map((parent) => client.getChildren(parent)));
+    for (const [at, { children }] of lists.entries()) {
+      const parent = parents[at] as string;
       for (const child of children.sort()) {
         const subject = subjectOf(`${parent}/${child}`);
         if (subject !== undefined) subjects.push(subject);
