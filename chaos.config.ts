@@ -27,7 +27,7 @@ export default defineConfig({
           system: 'stack',
           nemesis: 'partition-leader',
           cluster: 'local',
-          timeLimit: '8s',
+          timeLimit: '15s',
         },
       ],
     },
