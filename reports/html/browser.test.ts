@@ -103,6 +103,8 @@ describe('report in Chromium', () => {
         expect(await page.evaluate(COLORS(id)), id).toBeGreaterThan(8);
       }
       const unread = await page.evaluate(`document.querySelector('.unread tbody').innerText`);
+      const units = await page.evaluate(`document.getElementById('offsets').ariaLabel`);
+      expect(units).toContain(partitions > 4 ? `${partitions} of them: scroll` : 'by partition');
       expect(unread).toContain(`${LOST.key}\t${LOST.offset}\t`);
       expect(page.problems).toEqual([]);
       expect(page.requests).toEqual([url]);

@@ -66,6 +66,8 @@ function brokerPanels({ meta, unread, columns }: PageData): Content {
   const { broker } = meta;
   if (broker === undefined) return '';
   const { notes, lanes } = broker;
+  const { length } = broker.keys;
+  const strips = length > 4 ? `a strip per partition, ${length} of them: scroll` : 'by partition';
   const noted = (unit: string, note: string | undefined): string =>
     note === undefined ? unit : `${unit}; ${note}`;
   const chip = (kind: string, text: string): Markup =>
@@ -88,7 +90,7 @@ function brokerPanels({ meta, unread, columns }: PageData): Content {
   ];
   const brokers = lanes.brokers.map(({ node }, i) => chip(`role s${i % SERIES_COLORS}`, node));
   return [
-    panel('offsets', 'Offsets', noted('offset over time, by partition', notes.offsets), offsets),
+    panel('offsets', 'Offsets', noted(`offset over time, ${strips}`, notes.offsets), offsets),
     panel(
       'lag',
       'Consumer lag',

@@ -30,6 +30,7 @@ import {
 
 const BIN_PX = 4;
 const LISTED_MAX = 8;
+const TICK_PX = 20;
 const UNSEEN_PX = 150;
 const EDGE_PX = 10;
 
@@ -88,8 +89,11 @@ export const lag: Panel = {
     const high = Math.max(9, ...strips.map((strip) => stripLags(frame, broker, strip).highest));
     for (const strip of strips) {
       const lags = stripLags(frame, broker, strip);
-      const lines = [0, 10, 100, 1_000, 10_000, 100_000, 1e6, 1e7]
-        .filter((line) => line <= high)
+      const powers = [0, 10, 100, 1_000, 10_000, 100_000, 1e6, 1e7].filter((line) => line <= high);
+      // In a low strip every second, counted from the highest.
+      const every = (powers.length - 1) * TICK_PX > strip.height ? 2 : 1;
+      const lines = powers
+        .filter((_, i) => (powers.length - 1 - i) % every === 0)
         .map((line) => ({ text: line.toLocaleString('en-US'), share: shareOf(line, high) }));
       drawStripGround(frame, strip, lines);
       inPlot(frame, () => {

@@ -16,6 +16,7 @@ import {
   xOf,
 } from './panel.ts';
 import { label } from './ribbon.ts';
+import { drawWhyEmpty } from './strips.ts';
 import { rgb } from './theme.ts';
 
 const TOP_PX = 4;
@@ -56,8 +57,12 @@ export const leaders: Panel = {
     return TOP_PX + BAR_PX + GAP_PX + partitions.reduce((sum, lane) => sum + lanePx(lane), 0);
   },
   draw(frame) {
-    const { lanes } = frame.data.meta.broker ?? {};
+    const { lanes, notes } = frame.data.meta.broker ?? {};
     if (lanes === undefined) return;
+    if (lanes.brokers.length === 0) {
+      drawWhyEmpty(frame, notes?.leaders ?? 'no broker said that it started');
+      return;
+    }
     const top = TOP_PX - leadersScroll.top;
     gutterLabel(frame, 'controller', top + BAR_PX / 2);
     inPlot(frame, () => {
@@ -74,7 +79,7 @@ export const leaders: Panel = {
   },
   hit(x, y, frame): Hit | undefined {
     const { lanes } = frame.data.meta.broker ?? {};
-    if (lanes === undefined) return undefined;
+    if (lanes === undefined || lanes.brokers.length === 0) return faultHit(x, frame);
     const at = y + leadersScroll.top;
     const place = placesOf(lanes).findLast(({ top }) => top - 2 <= at);
     const time = timeAt(frame.view, frame.width, x);
