@@ -8,6 +8,7 @@ import type { Checker } from '../history/run-record.ts';
 import { amn } from '../nemesis/amn.ts';
 import { isolateController } from '../nemesis/isolate-controller.ts';
 import { killAll } from '../nemesis/kill-all.ts';
+import { killIsolatedLeader } from '../nemesis/kill-isolated-leader.ts';
 import { killLeader } from '../nemesis/kill-leader.ts';
 import { killRandom } from '../nemesis/kill-random.ts';
 import { none } from '../nemesis/none.ts';
@@ -17,6 +18,7 @@ import { partitionLeader } from '../nemesis/partition-leader.ts';
 import { partitionOne } from '../nemesis/partition-one.ts';
 import { partitionRing } from '../nemesis/partition-ring.ts';
 import { pauseLeader } from '../nemesis/pause-leader.ts';
+import { straggler } from '../nemesis/straggler.ts';
 import { swarm } from '../nemesis/swarm.ts';
 import { bank } from '../workloads/bank.ts';
 import { connectBroker } from '../workloads/broker-client.ts';
@@ -70,6 +72,8 @@ export const nemeses: readonly Nemesis[] = [
   killLeader,
   killRandom,
   killAll,
+  killIsolatedLeader,
+  straggler,
   pauseLeader,
   isolateController,
   partitionBrokersFromCoordinator,

@@ -7,6 +7,7 @@ import type { Nemesis } from '../history/plugin.ts';
 import { Random } from '../history/random.ts';
 import { amn, castAmnesia } from './amn.ts';
 import { killAll } from './kill-all.ts';
+import { killIsolatedLeader } from './kill-isolated-leader.ts';
 import { killLeader } from './kill-leader.ts';
 import { killRandom } from './kill-random.ts';
 import { none } from './none.ts';
@@ -15,6 +16,7 @@ import { partitionLeader } from './partition-leader.ts';
 import { partitionOne } from './partition-one.ts';
 import { partitionRing, ringCuts } from './partition-ring.ts';
 import { pauseLeader } from './pause-leader.ts';
+import { straggler } from './straggler.ts';
 import { drawRounds } from './swarm.ts';
 import { castTail, comeback, outvoted, pretender } from './tail.ts';
 
@@ -167,6 +169,44 @@ describe('targets', () => {
       for (const { fault } of play(killAll, count, 30_000, count)) {
         expect(faultNodes(fault)).toEqual(names(count));
       }
+    }
+  });
+});
+
+describe('cut off, then killed', () => {
+  /** Cuts and kills in pairs, as they are played. */
+  function pairs(nemesis: Nemesis, timeLimitMs: number): [Played, Played, number][] {
+    return [1, 2, 3].flatMap((seed) => {
+      const played = play(nemesis, 3, timeLimitMs, seed);
+      expect(played.length).toBeGreaterThanOrEqual(2);
+      expect(played.length % 2).toBe(0);
+      return Array.from({ length: played.length / 2 }, (_, at): [Played, Played, number] => [
+        played[2 * at] as Played,
+        played[2 * at + 1] as Played,
+        seed,
+      ]);
+    });
+  }
+
+  it('kill-isolated-leader strikes one alone, dead before its cut is healed', () => {
+    for (const [cut, killed] of pairs(killIsolatedLeader, 30_000)) {
+      expect(sees(names(3), cut.fault).get(cut.leader as string)).toEqual([cut.leader]);
+      expect(faultNodes(killed.fault)).toEqual([cut.leader]);
+      // A follower is in sync for 2 s.
+      expect(killed.fromMs - cut.fromMs).toBeLessThan(2_000);
+      expect(cut.untilMs).toBeGreaterThanOrEqual(killed.fromMs);
+      expect(killed.untilMs).toBeGreaterThan(killed.fromMs + 2_000);
+    }
+  });
+
+  it('straggler kills all but the one that fell behind, which did not lead', () => {
+    for (const [cut, killed] of pairs(straggler, 30_000)) {
+      const dead = faultNodes(killed.fault);
+      expect(dead).toHaveLength(2);
+      const [behind] = names(3).filter((node) => !dead.includes(node));
+      expect(behind).not.toBe(cut.leader);
+      expect(sees(names(3), cut.fault).get(behind as string)).toEqual([behind]);
+      expect(killed.fromMs - cut.fromMs).toBeGreaterThan(3_000);
     }
   });
 });

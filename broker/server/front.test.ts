@@ -204,6 +204,28 @@ describe('what is named twice', () => {
     );
   });
 
+  it('may be as long as a name can be, and is refused by name', async () => {
+    const client = await started();
+    const name = 'n'.repeat(0x7fff);
+    const resources = [2, 4].map((resourceType) => {
+      return { resourceType, resourceName: name, configurationKeys: null };
+    });
+    const { results } = await client.ask('DescribeConfigs', 3, { resources });
+    expect(results.map(({ errorCode }) => errorCode)).toEqual([
+      code('UNKNOWN_TOPIC_OR_PARTITION'),
+      code('INVALID_REQUEST'),
+    ]);
+    const topicData = [{ name, partitionData: [{ index: 0, records: batch('x') }] }];
+    const { responses } = await client.ask('Produce', 8, produceOf(null, { topicData }));
+    const refused = responses[0]?.partitionResponses[0];
+    expect(refused?.errorCode).toBe(code('UNKNOWN_TOPIC_OR_PARTITION'));
+    expect(refused?.errorMessage?.length).toBeLessThan(1_000);
+    const grown = { name, count: 3, assignments: null };
+    const more = { topics: [grown], timeoutMs: 10, validateOnly: false };
+    expect((await client.ask('CreatePartitions', 1, more)).results[0]?.errorCode).not.toBe(0);
+    expect(broker.failures).toEqual([]);
+  });
+
   it('is described once', async () => {
     const client = await started();
     await withTopic(client);

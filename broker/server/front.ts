@@ -23,7 +23,7 @@ import { type Caller, CloseConnection, type Handling, type Handlings } from './h
 
 const BACKLOG = 1024;
 /** Longest frame of a request that carries no records: each byte of it may cost many in memory. */
-const PLAIN_FRAME_BYTES_MAX = 8 * 1024 * 1024;
+export const PLAIN_FRAME_BYTES_MAX = 8 * 1024 * 1024;
 const IDLE_CHECK_MS_MAX = 30_000;
 
 /** A door: its name and where it listens. */

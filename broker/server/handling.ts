@@ -45,6 +45,16 @@ export interface Refusal {
   readonly message: string;
 }
 
+const MESSAGE_CHARS_MAX = 500;
+
+/** A message for an answer, cut: what a client named may be as long as a string of the protocol can be. */
+export function told(message: string): string;
+export function told(message: string | null): string | null;
+export function told(message: string | null): string | null {
+  if (message === null || message.length <= MESSAGE_CHARS_MAX) return message;
+  return `${message.slice(0, MESSAGE_CHARS_MAX)}…`;
+}
+
 /** What a client is told of an error that a door to the metadata threw. */
 export function refusalOf(thrown: unknown): Refusal {
   const { message, error } = thrown as Error & { error?: ErrorName };

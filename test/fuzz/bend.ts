@@ -19,7 +19,7 @@ const TEXTS = [
   'line\nbreak',
   '\u0000',
   'x'.repeat(250),
-  'y'.repeat(30_000),
+  'y'.repeat(0x7fff),
 ];
 /** Percent of the values of a request that are altered. */
 const ALTERED = 15;

@@ -1,8 +1,9 @@
 // Sends damaged frames to brokers over many connections at once and holds every answer against what the codec
 // says of the request: what decodes is answered in its own version, what does not ends the connection, in order.
 import { connect, type Socket } from 'node:net';
+import { PLAIN_FRAME_BYTES_MAX } from '../../broker/server/front.ts';
 import { FrameSplitter } from '../../wire/frames.ts';
-import { type ApiName, apiNameOf, type VersionRanges } from '../../wire/kafka/apis.ts';
+import { APIS, type ApiName, apiNameOf, type VersionRanges } from '../../wire/kafka/apis.ts';
 import { errorNameOf } from '../../wire/kafka/error-codes.ts';
 import { correlationIdOf, decodeRequest, decodeResponse } from '../../wire/kafka/protocol.ts';
 import { bend } from './bend.ts';
@@ -60,6 +61,8 @@ type Fate =
   | { readonly kind: 'end' };
 
 function fateOf(frame: Buffer, spoken: VersionRanges): Fate {
+  const plain = frame.length >= 6 && frame.readInt16BE(4) !== APIS.Produce.key;
+  if (plain && frame.length - 4 > PLAIN_FRAME_BYTES_MAX) return { kind: 'end' };
   try {
     const request = decodeRequest(frame.subarray(4), spoken);
     if (request.kind === 'request') {

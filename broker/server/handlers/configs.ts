@@ -2,7 +2,7 @@
 // counts here is listed, so that a tool shows no knob that turns nothing.
 import type { Metadata } from '../../contract.ts';
 import { distinct } from '../bounded-work.ts';
-import { codeOf, type Handling } from '../handling.ts';
+import { codeOf, type Handling, told } from '../handling.ts';
 
 export interface ConfigsParts {
   readonly metadata: Metadata;
@@ -63,7 +63,12 @@ export function describeConfigsHandling(parts: ConfigsParts): Handling<'Describe
         if (typeof found === 'string') {
           const error = found === '' ? 'UNKNOWN_TOPIC_OR_PARTITION' : 'INVALID_REQUEST';
           const errorMessage = found === '' ? `there is no topic ${resourceName}` : found;
-          return { ...about, errorCode: codeOf(error), errorMessage, configs: [] };
+          return {
+            ...about,
+            errorCode: codeOf(error),
+            errorMessage: told(errorMessage),
+            configs: [],
+          };
         }
         const asked = found.filter(
           ({ name }) => configurationKeys === null || configurationKeys.includes(name),

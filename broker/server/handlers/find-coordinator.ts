@@ -3,7 +3,7 @@
 import type { ErrorName } from '../../../wire/kafka/error-codes.ts';
 import { type Metadata, OFFSETS_TOPIC } from '../../contract.ts';
 import type { GroupCoordinator } from '../../groups/coordinator.ts';
-import { codeOf, type Handling } from '../handling.ts';
+import { codeOf, type Handling, told } from '../handling.ts';
 import type { AutoTopics } from '../settings.ts';
 
 export interface FindParts {
@@ -62,12 +62,12 @@ export function findCoordinatorHandling(parts: FindParts): Handling<'FindCoordin
         return {
           coordinators: coordinatorKeys.map((each) => {
             const { error, message, ...where } = find(each, keyType, listener);
-            return { key: each, ...where, errorCode: codeOf(error), errorMessage: message };
+            return { key: each, ...where, errorCode: codeOf(error), errorMessage: told(message) };
           }),
         };
       }
       const { error, message, ...where } = find(key, keyType, listener);
-      return { ...where, errorCode: codeOf(error), errorMessage: message };
+      return { ...where, errorCode: codeOf(error), errorMessage: told(message) };
     },
   };
 }

@@ -10,7 +10,7 @@ import {
   type Replicas,
 } from '../../contract.ts';
 import { repeated } from '../bounded-work.ts';
-import { CloseConnection, codeOf, type Handling } from '../handling.ts';
+import { CloseConnection, codeOf, type Handling, told } from '../handling.ts';
 
 export interface ProduceParts {
   readonly metadata: Metadata;
@@ -91,7 +91,7 @@ export function produceHandling(parts: ProduceParts): Handling<'Produce'> {
           partitionResponses: partitions.map((index) => {
             const key = partitionKey({ topic: name, partition: index });
             const { error, baseOffset, logStartOffset, message } = outcomes.get(key) as Produced;
-            const errorMessage = message ?? null;
+            const errorMessage = told(message ?? null);
             return { index, errorCode: codeOf(error), baseOffset, logStartOffset, errorMessage };
           }),
         })),

@@ -9,7 +9,7 @@ import {
   NO_LEADER,
 } from '../../contract.ts';
 import { distinct, inTurns, repeated } from '../bounded-work.ts';
-import { codeOf, type Handling, type Refusal, refusalOf } from '../handling.ts';
+import { codeOf, type Handling, type Refusal, refusalOf, told } from '../handling.ts';
 import { imageShows, type TopicDefaults } from '../settings.ts';
 import { type TopicIds, wireId } from '../topic-ids.ts';
 
@@ -89,7 +89,7 @@ export function createTopicsHandling(parts: TopicsParts): Handling<'CreateTopics
       const refuse = (name: string, { error, message }: Refusal) => ({
         name,
         errorCode: codeOf(error),
-        errorMessage: message,
+        errorMessage: told(message),
       });
       const create = async (asked: AskedTopic) => {
         const { name } = asked;
@@ -128,7 +128,7 @@ export function deleteTopicsHandling(parts: TopicsParts): Handling<'DeleteTopics
           name,
           topicId,
           errorCode: codeOf(error),
-          errorMessage: message,
+          errorMessage: told(message),
         });
         if (known === undefined)
           return refuse({ error: 'UNKNOWN_TOPIC_ID', message: `there is no topic ${topicId}` });
@@ -165,7 +165,7 @@ export function createPartitionsHandling(parts: TopicsParts): Handling<'CreatePa
         const refuse = ({ error, message }: Refusal) => ({
           name,
           errorCode: codeOf(error),
-          errorMessage: message,
+          errorMessage: told(message),
         });
         if (twice.has(name)) return refuse(TWICE);
         if (assignments !== null) {
