@@ -152,9 +152,10 @@ export class Leader {
     const life = brokerEpoch === -1 ? registered : brokerEpoch;
     // An earlier life of a broker that has registered again may have lost what it claims.
     if (life < registered) return;
-    const before = follower.offset;
+    const { offset: before, brokerEpoch: lifeBefore } = follower;
     if (!follower.fetched(offset, life, log.logEndOffset, context.monotonicMs())) return;
-    if (offset !== before && context.events.detailed) {
+    // Where it was before it came back says nothing of what it has now: that is told even if it is the same.
+    if ((offset !== before || life !== lifeBefore) && context.events.detailed) {
       this.replica.emit('fetchIn', { from: id, leaderEpoch: this.epoch, offset });
     }
     this.#advance();

@@ -304,6 +304,23 @@ describe('the ISR', () => {
   );
 });
 
+describe('the fetches that count', () => {
+  it('are told when they come from another offset, or from the same in another life', async () => {
+    begin();
+    await leads(1);
+    await cluster.broker(1).produce(OF, { values: ['a'] });
+    const claims = () =>
+      cluster
+        .of('fetchIn')
+        .filter(({ from }) => from === 3)
+        .map(({ offset }) => offset);
+    expect(claims()).toEqual([0, 1]);
+    await cluster.broker(3).kill();
+    cluster.broker(3).start();
+    await settled(() => expect(claims()).toEqual([0, 1, 1]));
+  });
+});
+
 describe('another leader', () => {
   it('has what was acknowledged, and the old one gives up what was not (KIP-101)', async () => {
     begin();
