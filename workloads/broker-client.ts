@@ -13,7 +13,6 @@ import {
 import type {
   AssignValue,
   EndsValue,
-  Message,
   Placed,
   PolledValue,
   SendValue,
@@ -22,7 +21,7 @@ import type {
 } from '../history/messages.ts';
 import type { OpStep } from '../history/plan.ts';
 import type { OpResult, WorkloadClient } from '../history/plugin.ts';
-import { Deadline, partitionOf } from './broker-calls.ts';
+import { Deadline, failed, messageOf, partitionOf } from './broker-calls.ts';
 import { BrokerMember } from './broker-member.ts';
 import type { BrokerClientOptions, ConnectBroker } from './messaging.ts';
 
@@ -33,12 +32,6 @@ const ANSWER_MS = 1_000;
 const LEAVE_MS = 500;
 
 const pause = (ms: number): Promise<void> => new Promise((wake) => setTimeout(wake, ms));
-
-/** How an operation that failed is recorded. */
-export function failed(error: unknown, certain: boolean): OpResult {
-  if (!(error instanceof BrokerError)) throw error;
-  return { type: certain ? 'fail' : 'info', error: `${error.name}: ${error.message}` };
-}
 
 interface Leading extends PartitionView {
   readonly endpoint: Endpoint;
@@ -77,6 +70,10 @@ class BrokerProcess implements WorkloadClient {
       return at.host === host && at.port === port;
     });
     return found ?? `${host}:${port}`;
+  }
+
+  #failed(error: unknown, certain: boolean): OpResult {
+    return failed(error, certain, this.#options);
   }
 
   invoke({ f, key = '', value }: OpStep): Promise<OpResult> {
@@ -138,7 +135,7 @@ class BrokerProcess implements WorkloadClient {
     try {
       await this.#client.createTopic(topic, partitions, replicas, settings, deadline.leftMs);
     } catch (error) {
-      return failed(error, error instanceof BrokerError && error.certain);
+      return this.#failed(error, error instanceof BrokerError && error.certain);
     }
     const keys = Array.from({ length: partitions }, (_, i) => `${topic}-${i}`);
     while (keys.some((key) => this.#known(key) === undefined) && !deadline.over) {
@@ -188,9 +185,9 @@ class BrokerProcess implements WorkloadClient {
         const certain = leading === undefined || (error instanceof BrokerError && error.certain);
         doubt ||= !certain;
         const asked = leading === undefined ? {} : { node: this.#nodeAt(leading.endpoint) };
-        if (!idempotent || deadline.over) return { ...failed(error, !doubt), ...asked };
+        if (!idempotent || deadline.over) return { ...this.#failed(error, !doubt), ...asked };
         if (error instanceof BrokerError && error.answered && error.certain && !doubt)
-          return failed(error, true);
+          return this.#failed(error, true);
         await pause(AGAIN_MS);
       }
     }
@@ -225,7 +222,7 @@ class BrokerProcess implements WorkloadClient {
       await member.leave(deadline);
       return { type: 'ok' };
     } catch (error) {
-      return failed(error, error instanceof BrokerError && error.certain);
+      return this.#failed(error, error instanceof BrokerError && error.certain);
     }
   }
 
@@ -248,7 +245,7 @@ class BrokerProcess implements WorkloadClient {
     } catch (error) {
       // A member that is not sure of its share reads nothing.
       this.#positions = new Map();
-      return failed(error, true);
+      return this.#failed(error, true);
     }
     const { failures, asked } = await this.#read(polled, deadline);
     // Of several that were asked, the one that did not serve tells most.
@@ -270,7 +267,7 @@ class BrokerProcess implements WorkloadClient {
     const failing = (error: unknown, endpoint?: Endpoint): void => {
       if (!(error instanceof BrokerError)) throw error;
       this.#image = undefined;
-      const node = endpoint === undefined ? undefined : this.#nodeAt(endpoint);
+      const node = endpoint === undefined ? this.#failed(error, true).node : this.#nodeAt(endpoint);
       failures.push({ why: `${error.name}: ${error.message}`, node });
     };
     const wanted = new Map<string, { endpoint: Endpoint; from: Map<string, number> }>();
@@ -334,7 +331,7 @@ class BrokerProcess implements WorkloadClient {
       }
     } catch (error) {
       this.#image = undefined;
-      return failed(error, true);
+      return this.#failed(error, true);
     }
     return { type: 'ok', value: ends };
   }
@@ -351,7 +348,7 @@ class BrokerProcess implements WorkloadClient {
       if (membership === undefined) return { type: 'fail', error: 'it has no share now' };
       return { type: 'ok', value: { ...membership, offsets } };
     } catch (error) {
-      return failed(error, error instanceof BrokerError && error.certain);
+      return this.#failed(error, error instanceof BrokerError && error.certain);
     }
   }
 
@@ -362,11 +359,6 @@ class BrokerProcess implements WorkloadClient {
     await member?.leave(new Deadline(LEAVE_MS)).catch(() => undefined);
     this.#client.close();
   }
-}
-
-function messageOf(value: Buffer | null): Message {
-  const text = value?.toString('utf8') ?? 'null';
-  return /^\d{1,15}$/.test(text) ? Number(text) : text;
 }
 
 /** Our own client for the workloads on the broker. */

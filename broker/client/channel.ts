@@ -86,7 +86,7 @@ export class Channel {
   #fail(name: BrokerErrorName, why: string): void {
     if (this.#failure !== undefined) return;
     // What was written before the connection stood lies in a buffer that goes with the socket.
-    const how = { sent: this.#connected, answered: false };
+    const how = { sent: this.#connected, answered: false, silent: this.#name };
     this.#failure = new BrokerError(name, `${this.#name}: ${why}`, how);
     this.#socket.destroy();
     for (const { fail } of this.#waiting.values()) fail(this.#failure);
@@ -103,6 +103,7 @@ export class Channel {
         new BrokerError('ConnectionLoss', `${this.#name}: ${why}`, {
           sent: false,
           answered: false,
+          silent: this.#name,
         }),
       );
     if (this.#failure !== undefined) return refuse(this.#failure.message);
@@ -124,7 +125,8 @@ export class Channel {
             resolve(decodeResponse(api, version, frame));
           } catch (error) {
             const why = `${this.#name}: ${(error as Error).message}`;
-            reject(new BrokerError('ConnectionLoss', why, { sent: true, answered: false }));
+            const how = { sent: true, answered: false, silent: this.#name };
+            reject(new BrokerError('ConnectionLoss', why, how));
           }
         },
         fail: (error) => {

@@ -42,22 +42,25 @@ const REFUSALS: ReadonlySet<string> = new Set<ErrorName>([
 ]);
 
 /**
- * A request failed. `sent: false`: its bytes never reached a connection. `answered`: the broker said so.
+ * A request failed. `sent: false`: its bytes never reached a connection. `answered`: the broker said so. `silent`:
+ * where the broker that did not answer was reached, as `host:port`.
  */
 export class BrokerError extends Error {
   override readonly name: BrokerErrorName;
   readonly sent: boolean;
   readonly answered: boolean;
+  readonly silent: string | undefined;
 
   constructor(
     name: BrokerErrorName,
     message: string,
-    how: { readonly sent: boolean; readonly answered: boolean },
+    how: { readonly sent: boolean; readonly answered: boolean; readonly silent?: string },
   ) {
     super(message);
     this.name = name;
     this.sent = how.sent;
     this.answered = how.answered;
+    this.silent = how.silent;
   }
 
   /**
