@@ -45,6 +45,8 @@ export type BrokerEvent =
       version: number;
       /** An election outside the ISR, where that is allowed. */
       unclean?: true;
+      /** The write was not answered; what stands is what it was to be, by whomever it was stored. */
+      inferred?: true;
     }
   /** It leads from here on: epoch stamped into its log, whose end is `leo`. */
   | { ev: 'becameLeader'; tp: string; leaderEpoch: number; leo: number; hw: number; isr: number[] }

@@ -399,6 +399,10 @@ export class PartitionLog {
     }
   }
 
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** Closes the files as they are: the log is about to be deleted, and whoever waits is told so. */
   async discard(): Promise<void> {
     if (this.#closed) return;

@@ -33,7 +33,7 @@ export class StoredStates {
     of: TopicPartition,
     state: StoredState,
     by: Writer,
-    { unclean }: { unclean?: true } = {},
+    { unclean, inferred }: { unclean?: true; inferred?: true } = {},
   ): void {
     const { leader, leaderEpoch, isr, eligible, controllerEpoch, version } = state;
     const tp = partitionKey(of);
@@ -49,6 +49,7 @@ export class StoredStates {
       controllerEpoch,
       version,
       ...(unclean ? { unclean } : {}),
+      ...(inferred ? { inferred } : {}),
     });
   }
 
@@ -74,7 +75,8 @@ export class StoredStates {
     this.#unknown.delete(partitionKey(of));
     if (state.version !== open.state.version) return;
     if (!writeState(state).equals(writeState(open.state))) return;
-    this.told(of, state, open.by, open.unclean ? { unclean: true } : {});
+    const how = open.unclean ? ({ unclean: true } as const) : {};
+    this.told(of, state, open.by, { ...how, inferred: true });
     this.flush();
   }
 }

@@ -6,6 +6,7 @@ import type { FetchAsk, Fetched, FetchOptions } from '../contract.ts';
 import { OffsetOutOfRangeError } from '../log/errors.ts';
 import type { Leader } from './leader.ts';
 import type { Partition } from './partition.ts';
+import { readingOf } from './reading.ts';
 
 export function refusedFetch(ask: FetchAsk, error: ErrorName, logStartOffset = -1): Fetched {
   const { topic, partition } = ask;
@@ -83,18 +84,18 @@ async function readFor(
   const records: Buffer[] = [];
   if (ask.offset < limitOffset && (maxBytes > 0 || !strict)) {
     try {
-      const found = await log.read(ask.offset, {
-        maxBytes: Math.min(maxBytes, ask.maxBytes),
-        limitOffset,
-        strictBytes: strict,
-      });
+      const found = await readingOf(replica, () =>
+        log.read(ask.offset, {
+          maxBytes: Math.min(maxBytes, ask.maxBytes),
+          limitOffset,
+          strictBytes: strict,
+        }),
+      );
+      if (found === undefined) return refusedFetch(ask, 'KAFKA_STORAGE_ERROR');
       if (found.records.length > 0) records.push(found.records);
     } catch (error) {
-      if (error instanceof OffsetOutOfRangeError) return refusedFetch(ask, 'OFFSET_OUT_OF_RANGE');
-      replica.emit('leftPartition', {
-        reason: `its log cannot be read: ${(error as Error).message}`,
-      });
-      return refusedFetch(ask, 'KAFKA_STORAGE_ERROR');
+      if (!(error instanceof OffsetOutOfRangeError)) throw error;
+      return refusedFetch(ask, 'OFFSET_OUT_OF_RANGE');
     }
     // What was read by a leader of before may not be what stays.
     if (partition.leader !== leader) return refusedFetch(ask, 'NOT_LEADER_OR_FOLLOWER');

@@ -4,6 +4,7 @@ import type { ErrorName } from '../../wire/kafka/error-codes.ts';
 import { leadershipError } from './fetch-answers.ts';
 import type { Leader } from './leader.ts';
 import type { Partition } from './partition.ts';
+import { readAgain } from './reading.ts';
 
 /** Asks for the end of the log: a consumer's is the high watermark. */
 const LATEST = -1;
@@ -42,14 +43,14 @@ export function findOffset(
     return { offset: limitOffset, timestamp: -1, leaderEpoch: leader.epoch };
   }
   if (ask.timestamp < 0) return noOffset('INVALID_REQUEST');
-  try {
-    const found = log.offsetForTimestamp(ask.timestamp, limitOffset);
-    if (found !== undefined) return found;
-    return noOffset(mayShow ? undefined : 'OFFSET_NOT_AVAILABLE');
-  } catch (failure) {
-    const { message } = failure as Error;
-    leader.replica.emit('leftPartition', { reason: `its log cannot be read: ${message}` });
-    return noOffset('KAFKA_STORAGE_ERROR');
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const found = log.offsetForTimestamp(ask.timestamp, limitOffset);
+      if (found !== undefined) return found;
+      return noOffset(mayShow ? undefined : 'OFFSET_NOT_AVAILABLE');
+    } catch (failure) {
+      if (!readAgain(leader.replica, failure, attempt)) return noOffset('KAFKA_STORAGE_ERROR');
+    }
   }
 }
 

@@ -252,10 +252,28 @@ export class Placement {
     if (state === 'unknown' || this.#closed) return;
     const wanted = this.#wanted(of) !== undefined;
     // Without a state it is not known who has the records.
-    if (wanted && (state === undefined || mayBeElected(state, context.brokerId))) return;
+    if (wanted && (state === undefined || mayBeElected(state, context.brokerId))) {
+      this.#openAgain(of);
+      return;
+    }
     await opened.directory.setAside(of);
     this.#damaged.delete(partitionKey(of));
     context.onDamage(partitionKey(of), false);
+    this.#again.add(partitionKey(of));
+  }
+
+  /** It may be the last copy: a disk that read wrong may read right another time. */
+  #openAgain(of: TopicPartition): void {
+    let opened: ReturnType<OpenedDirectory['directory']['openLog']>;
+    try {
+      opened = this.#options.opened.directory.openLog(of);
+    } catch (error) {
+      if (!(error instanceof CorruptLogError)) throw error;
+      return;
+    }
+    this.#damaged.delete(partitionKey(of));
+    this.#options.context.onDamage(partitionKey(of), false);
+    this.#found(of, opened.log, opened.recovered);
     this.#again.add(partitionKey(of));
   }
 

@@ -484,6 +484,21 @@ describe('a restart', () => {
     expect(await content(2)).toEqual(['0-0@0']);
   });
 
+  it('stops a broker whose log stays unreadable while it serves, and says nothing else of it', async () => {
+    begin();
+    await leads(1);
+    await cluster.broker(1).produce(OF, { values: ['a'] });
+    expect(await content(1)).toEqual(['0-0@0']);
+    const file = `${cluster.broker(1).dir}/t-0/00000000000000000000.log`;
+    fs.writeFileSync(
+      file,
+      fs.readFileSync(file).map((byte) => byte ^ 0xff),
+    );
+    await expect(cluster.broker(1).consume(OF)).rejects.toThrow('KAFKA_STORAGE_ERROR');
+    expect(cluster.broker(1).fatal?.message).toMatch(/is corrupt at byte/);
+    expect(cluster.of('leftPartition').filter(({ broker }) => broker === 1)).toEqual([]);
+  });
+
   it('keeps a damaged log while the broker is in the ISR, and fetches it again afterwards', async () => {
     begin({ 'replica.lag.time.max.ms': 1000 });
     await leads(1);

@@ -488,6 +488,16 @@ describe('partition states: each rule broken alone', () => {
       },
     ],
     [
+      'an unanswered write that finds another state standing',
+      ['version-stored-twice'],
+      (b) => {
+        b.store('leader');
+        b.version--;
+        b.isr = [1, 2];
+        b.store('leader', { inferred: true });
+      },
+    ],
+    [
       'a leader that changes the leader epoch',
       ['leader-overstepped', 'stored-without-office'],
       (b) => {
@@ -536,6 +546,14 @@ describe('partition states: each rule broken alone', () => {
     const brokers = thirtyCommitted();
     act(brokers);
     expect(kindsOf(judge(partitionStates, brokers))).toEqual(kinds);
+  });
+
+  test('lets two want the same, where one was not answered and found it standing', () => {
+    const brokers = thirtyCommitted();
+    brokers.store('controller');
+    brokers.version--;
+    brokers.store('leader', { inferred: true });
+    expect(judge(partitionStates, brokers).anomalies).toEqual([]);
   });
 
   test('an unclean election that is allowed is counted, and the partition’s records are not judged', () => {

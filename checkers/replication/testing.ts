@@ -67,7 +67,7 @@ export class ScriptedBrokers {
     this.say(broker, { ev: 'controllerElected', controllerEpoch: this.controllerEpoch });
   }
 
-  store(by: 'controller' | 'leader', more: { unclean?: true } = {}): void {
+  store(by: 'controller' | 'leader', more: { unclean?: true; inferred?: true } = {}): void {
     const { leader, leaderEpoch, isr, elr } = this;
     if (by === 'controller') this.#chosenIn = this.controllerEpoch;
     const controllerEpoch = this.#chosenIn;
