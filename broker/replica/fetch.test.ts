@@ -152,6 +152,21 @@ describe('an offset', () => {
     expect(await at(-2)).toMatchObject({ offset: 0 });
     expect(await at(-7)).toMatchObject({ error: 'INVALID_REQUEST' });
   });
+
+  it('is for those alone who know the leader epoch', async () => {
+    const { replicas } = cluster.broker(1);
+    const errors = async (currentLeaderEpoch: number) => {
+      const offset = await replicas.offsetAt({ ...OF, timestamp: -2, currentLeaderEpoch }, -1);
+      const end = replicas.endOfEpoch({ ...OF, leaderEpoch: 0, currentLeaderEpoch });
+      return [offset.error, end.error, (await only({ currentLeaderEpoch })).error];
+    };
+    expect(await errors(0)).toEqual([undefined, undefined, undefined]);
+    expect(await errors(1)).toEqual(Array(3).fill('UNKNOWN_LEADER_EPOCH'));
+    cluster.store.elect(OF, 1);
+    await vi.waitFor(() => expect(cluster.of('becameLeader').at(-1)?.leaderEpoch).toBe(1));
+    expect(await errors(0)).toEqual(Array(3).fill('FENCED_LEADER_EPOCH'));
+    expect(await errors(1)).toEqual([undefined, undefined, undefined]);
+  });
 });
 
 describe('a replica that wants into the ISR', () => {

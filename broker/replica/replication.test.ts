@@ -373,6 +373,89 @@ describe('another leader', () => {
     }
   });
 
+  it('may have a longer log of an older epoch; whose last epoch it does not know cuts that off', async () => {
+    begin({ 'min.insync.replicas': 1 });
+    await leads(1);
+    await cluster.broker(1).produce(OF, { values: ['a'] });
+    cutAll();
+    await cluster.broker(1).produce(OF, { values: ['b', 'c', 'd'] }, 1);
+    cluster.store.elect(OF, 2, [2]);
+    await leads(2);
+    await cluster.broker(2).produce(OF, { values: ['e'] }, 1);
+    cluster.store.elect(OF, 1, [1]);
+    await leads(1);
+    cluster.heal();
+    await isrIs(1, 2, 3);
+    expect(cluster.of('logTruncated')).toMatchObject([{ broker: 2, to: 1, leaderEpoch: 2 }]);
+    for (const id of [1, 2, 3]) {
+      if (id !== 1) cluster.store.elect(OF, id);
+      await leads(id);
+      expect(await content(id)).toEqual(['0-0@0', '1-3@0']);
+    }
+  });
+
+  it('follows another, and that one it, faster than anybody can fetch', async () => {
+    begin();
+    await leads(1);
+    await cluster.broker(1).produce(OF, { values: ['a'] });
+    for (let round = 0; round < 12; round++) {
+      const id = (round % 3) + 1;
+      cluster.store.elect(OF, id);
+      // Whoever leads for a moment takes what it can; most of it is cut off again.
+      void cluster.broker(id).produce(OF, { values: [`x${round}`] }, 1);
+      if (round % 4 === 3)
+        await settled(() => expect(cluster.broker(id).replicas.leaderEpochOf(OF)).toBe(round + 1));
+    }
+    await leads(3);
+    expect((await cluster.broker(3).produce(OF, { values: ['z'] })).error).toBeUndefined();
+    await isrIs(1, 2, 3);
+    const contents: string[][] = [];
+    for (const id of [3, 1, 2]) {
+      if (id !== 3) cluster.store.elect(OF, id);
+      await leads(id);
+      contents.push(await content(id));
+    }
+    expect(contents[0]?.[0]).toBe('0-0@0');
+    expect(contents[1]).toEqual(contents[0]);
+    expect(contents[2]).toEqual(contents[0]);
+    expect(cluster.brokers.map(({ fatal }) => fatal)).toEqual([undefined, undefined, undefined]);
+  });
+
+  it('knows of every producer what its log says, at once and after an unclean restart', async () => {
+    begin();
+    await leads(1);
+    const facts = (baseSequence: number, producerEpoch = 0) => {
+      return { producerId: 7, producerEpoch, baseSequence, values: ['p'] };
+    };
+    for (const sequence of [0, 1, 2]) await cluster.broker(1).produce(OF, facts(sequence));
+    cutAll();
+    await cluster.broker(1).produce(OF, facts(3), 1);
+    cluster.store.elect(OF, 2);
+    await settled(() => expect(cluster.of('becameLeader').at(-1)?.broker).toBe(2));
+    const second = cluster.broker(2);
+    // Nothing has come from the others yet: its own log is enough to judge by.
+    expect((await second.produce(OF, facts(4), 1)).error).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER');
+    expect(await second.produce(OF, facts(1), 1)).toMatchObject({ baseOffset: 1 });
+    expect(await second.produce(OF, facts(3), 1)).toMatchObject({ baseOffset: 3 });
+    cluster.heal();
+    expect(await second.produce(OF, facts(4))).toMatchObject({ baseOffset: 4 });
+    await isrIs(1, 2, 3);
+    // What broker 1 had of sequence 3 was cut off, and with it what it knew.
+    await cluster.broker(3).kill();
+    cluster.broker(3).start();
+    expect((await second.produce(OF, facts(0, 1))).baseOffset).toBe(5);
+    await isrIs(1, 2, 3);
+    for (const id of [1, 3]) {
+      cluster.store.elect(OF, id);
+      await leads(id);
+      const leader = cluster.broker(id);
+      expect(await leader.produce(OF, facts(0, 1))).toMatchObject({ baseOffset: 5 });
+      expect((await leader.produce(OF, facts(5))).error).toBe('INVALID_PRODUCER_EPOCH');
+      expect((await leader.produce(OF, facts(2, 1))).error).toBe('OUT_OF_ORDER_SEQUENCE_NUMBER');
+      expect(endOf(id)).toBe(6);
+    }
+  });
+
   it('shows no high watermark before it has come to where its epoch begins', async () => {
     // The leader holds the fetches that follow the one that counted, so nobody learns that it counted.
     begin({ 'replica.fetch.wait.max.ms': 5000 });
