@@ -70,6 +70,8 @@ export interface GateRecord {
   entries: GateEntry[];
   notRun: GateOmission[];
   absent: GateAbsence[];
+  /** What went wrong with the gate itself and cut it short. */
+  errors: string[];
   interrupted: boolean;
   exit: number;
   /** The command that repeats it. */

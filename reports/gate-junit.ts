@@ -20,6 +20,7 @@ export function renderGateJunit(record: GateRecord): string {
     ...record.absent
       .filter(({ skipped }) => !skipped)
       .map(({ name, why }) => absentCase(name, why)),
+    ...record.errors.map(brokenCase),
     ...record.notRun.map(({ cell, entries, why }) => skippedCase(cell, entries, why)),
   ];
   if (record.entries.length === 0) cases.push(emptyCase());
@@ -98,6 +99,12 @@ function absentCase(name: string, why: string): Case {
   const suite = 'chaos.gate';
   const inside = problem('error', 'unavailable', `${name} is not available: ${why}`, '');
   return { suite, seconds: 0, kind: 'error', xml: testCase(suite, name, 0, inside) };
+}
+
+function brokenCase(error: string): Case {
+  const suite = 'chaos.gate';
+  const inside = problem('error', 'infrastructure', error.split('\n')[0] ?? '', error);
+  return { suite, seconds: 0, kind: 'error', xml: testCase(suite, 'gate', 0, inside) };
 }
 
 /** A gate that ran nothing proves nothing, which must not look like success. */

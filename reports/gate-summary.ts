@@ -100,6 +100,10 @@ export function renderGateSummary(record: GateRecord): string {
       retriedOf(record).filter(({ ending }) => ending === 'valid'),
     ),
   ];
+  if (record.errors.length > 0) {
+    const rows = record.errors.map((error) => `- ${plain(error)}`);
+    lines.push('', '### The gate itself broke off', '', ...rows);
+  }
   if (absent.length > 0) {
     const rows = absent.map(({ name, why, skipped }) => {
       return `- ${plain(name)}: ${plain(why)}${skipped ? ' (passed over, as asked for)' : ''}`;

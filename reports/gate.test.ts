@@ -40,6 +40,7 @@ function record(entries: GateEntry[], more: Partial<GateRecord> = {}): GateRecor
     entries,
     notRun: [],
     absent: [],
+    errors: [],
     interrupted: false,
     exit: 0,
     reproduce: 'npx chaos gate --seed 1',
@@ -111,6 +112,13 @@ describe('JUnit', () => {
     const seen = parseXml(renderGateJunit(record([entry(ending)])));
     expect(seen).toContain(`${CASE}/${kind}`);
     expect(seen).not.toContain(`${CASE}/skipped`);
+  });
+
+  it('and the summary tell what broke the gate itself', () => {
+    const broken = record([entry('valid')], { errors: ['no space left\n  at write'], exit: 255 });
+    expect(renderGateJunit(broken)).toContain('tests="2" failures="0" errors="1"');
+    expect(renderGateJunit(broken)).toContain('message="no space left"');
+    expect(renderGateSummary(broken)).toContain('no space left');
   });
 
   it('names the planted bug with what found it and how it is seen again', () => {

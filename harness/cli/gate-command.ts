@@ -140,6 +140,7 @@ export async function gateCommand(
   });
   terminal.signal.removeEventListener('abort', interrupted);
   output.line();
+  for (const error of record.errors) output.problem(error);
   for (const line of endLines(record, out)) output.line(line);
   output.object(gateJson(record, out));
   return record.exit;
@@ -147,7 +148,7 @@ export async function gateCommand(
 
 /** What `--json` prints: the counts, and every run that did not end valid. */
 function gateJson(record: GateRecord, out: string): object {
-  const { profile, seed, exit, notRun, absent, entries, wallMs, mutant } = record;
+  const { profile, seed, exit, notRun, absent, errors, entries, wallMs, mutant } = record;
   const counts = Object.fromEntries(ENDINGS.map(([ending]) => [ending, countOf(record, ending)]));
   const failed = entries.filter((entry) => entry.exit !== EXIT.valid);
   const told = { exit, colour: gateColour(record), profile, seed, wallMs, runs: entries.length };
@@ -158,6 +159,7 @@ function gateJson(record: GateRecord, out: string): object {
     retried: retriedOf(record).length,
     notRun,
     absent,
+    errors,
     failed,
     out,
   };

@@ -201,6 +201,26 @@ describe('what ends a gate early', () => {
   });
 });
 
+describe('what breaks the gate itself', () => {
+  it('loses nothing that was found before', async () => {
+    const { record, summary } = await gate(
+      { ...MEMORY_ROW, seeds: 2 },
+      quirky({ wrongReads: true }),
+      {
+        onEnd() {
+          throw new Error('no space left');
+        },
+      },
+    );
+    expect(record.entries).toMatchObject([{ ending: 'anomaly' }]);
+    expect(record).toMatchObject({
+      exit: EXIT.invalid,
+      errors: [expect.stringMatching(/no space/)],
+    });
+    expect(summary).toContain('no space left');
+  });
+});
+
 describe('what is not here', () => {
   const absent = (): Registry => {
     const own = memoryRegistry();
@@ -268,12 +288,9 @@ describe('the exit code of a gate', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...codes), { minLength: 1 }), (exits) => {
         const worst = WORST_FIRST.find((code) => exits.some((exit) => exit === code));
-        expect(
-          gateExit(
-            exits.map((exit) => ({ exit })),
-            [],
-          ),
-        ).toBe(worst);
+        const entries = exits.map((exit) => ({ exit }));
+        expect(gateExit(entries, [], [])).toBe(worst);
+        expect(gateExit(entries, [], ['broken'])).toBe(worst === 1 ? 1 : 255);
       }),
     );
   });

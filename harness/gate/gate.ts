@@ -49,9 +49,10 @@ const ROUNDS_MAX = 100_000;
 export function gateExit(
   entries: readonly Pick<GateEntry, 'exit'>[],
   absent: readonly GateAbsence[],
+  errors: readonly string[],
 ): number {
   const codes = entries.map(({ exit }) => exit);
-  if (absent.some(({ skipped }) => !skipped)) codes.push(EXIT.infrastructure);
+  if (errors.length > 0 || absent.some(({ skipped }) => !skipped)) codes.push(EXIT.infrastructure);
   return codes.length === 0 ? EXIT.unknown : worstExit(codes);
 }
 
@@ -70,6 +71,7 @@ class Gate {
   readonly #runs: Runs;
   readonly #entries: GateEntry[] = [];
   readonly #absent: GateAbsence[] = [];
+  readonly #errors: string[] = [];
   /** Ends the gate before its budget, for whatever reason. */
   readonly #stop = new AbortController();
 
@@ -99,6 +101,10 @@ class Gate {
     signal.addEventListener('abort', interrupt, { once: true });
     try {
       await this.#rounds(await this.#here());
+    } catch (error) {
+      if (error instanceof BadArguments) throw error;
+      // What was found until then must not be lost with it.
+      this.#errors.push(error instanceof Error ? (error.stack ?? error.message) : errorLine(error));
     } finally {
       signal.removeEventListener('abort', interrupt);
     }
@@ -218,8 +224,9 @@ class Gate {
       entries: this.#entries,
       notRun: this.#budget.notRun(),
       absent: this.#absent,
+      errors: this.#errors,
       interrupted,
-      exit: interrupted ? EXIT.interrupted : gateExit(this.#entries, this.#absent),
+      exit: interrupted ? EXIT.interrupted : gateExit(this.#entries, this.#absent, this.#errors),
       reproduce: repetition(this.#options),
       versions: versions(),
     };
