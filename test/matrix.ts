@@ -1,6 +1,7 @@
 // Runs every nemesis on every kind of cluster with 3 and 5 nodes and several seeds, one after the
 // other, and keeps a table. Started again it goes on where it stopped: what is in the table is not run
-// twice. `node test/matrix.ts [--table FILE] [--seconds 10] [--seeds 3] [--clusters docker,local]`
+// twice. `node test/matrix.ts [--table FILE] [--seconds 10] [--seeds 3] [--clusters docker,local]
+// [--system stack] [--workloads log,group] [--nemeses …] [--nodes 3,5]`
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,6 +14,8 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const RUN_MS_MAX = 240_000;
 
 interface Cell {
+  system: string;
+  workload: string;
   nemesis: string;
   cluster: string;
   nodes: number;
@@ -39,23 +42,31 @@ const { values } = parseArgs({
     clusters: { type: 'string', default: 'docker,local' },
     nemeses: { type: 'string', default: registry.nemeses.map(({ name }) => name).join(',') },
     nodes: { type: 'string', default: '3,5' },
+    system: { type: 'string', default: 'coordinator' },
+    workloads: { type: 'string', default: '' },
   },
 });
 
 function cells(): Cell[] {
-  const all: Cell[] = [];
-  for (let seed = 1; seed <= Number(values.seeds); seed++) {
-    for (const nodes of values.nodes.split(',').map(Number)) {
-      for (const cluster of values.clusters.split(',')) {
-        for (const nemesis of values.nemeses.split(','))
-          all.push({ nemesis, cluster, nodes, seed });
+  const { system, seeds } = values;
+  const usual = registry.systems.find(({ name }) => name === system)?.defaultWorkload ?? '';
+  const each = (given: string): string[] => given.split(',');
+  let all: Cell[] = [];
+  for (let seed = 1; seed <= Number(seeds); seed++) {
+    for (const workload of each(values.workloads || usual)) {
+      for (const nemesis of each(values.nemeses)) {
+        for (const cluster of each(values.clusters)) {
+          const cell = { system, workload, nemesis, cluster, seed };
+          all = all.concat(each(values.nodes).map((nodes) => ({ ...cell, nodes: Number(nodes) })));
+        }
       }
     }
   }
   return all;
 }
 
-const keyOf = ({ nemesis, cluster, nodes, seed }: Cell) => `${nemesis}/${cluster}/${nodes}/${seed}`;
+const keyOf = ({ system, workload, nemesis, cluster, nodes, seed }: Cell) =>
+  `${system}/${workload}/${nemesis}/${cluster}/${nodes}/${seed}`;
 
 function tableSoFar(file: string): Row[] {
   if (!existsSync(file)) return [];
@@ -65,6 +76,7 @@ function tableSoFar(file: string): Row[] {
 
 async function runCell(cell: Cell): Promise<Row> {
   const args = ['harness/cli/bin.js', 'run', '--nemesis', cell.nemesis, '--cluster', cell.cluster];
+  args.push('--system', cell.system, '--workload', cell.workload);
   args.push('--nodes', `${cell.nodes}`, '--seed', `${cell.seed}`);
   args.push('--time-limit', `${values.seconds}s`, '--json');
   const child = await execa(process.execPath, args, {
@@ -89,7 +101,7 @@ async function runCell(cell: Cell): Promise<Row> {
 }
 
 function describe(row: Row): string {
-  const name = keyOf(row).padEnd(36);
+  const name = keyOf(row).padEnd(52);
   const faults = `${row.faults?.verified ?? 0}/${row.faults?.injected ?? 0} faults`;
   const recovery = `recovery max ${Math.round(row.recoveryMs?.max ?? 0)} ms`;
   const not = row.not === undefined ? '' : ` ${JSON.stringify(row.not)} ${row.run}`;
