@@ -29,8 +29,3 @@ export interface Mutant {
   witness: string;
   patches: Patch[];
 }
-
-/** The server that a bug is planted in: the top folder of its patches. */
-export function plantedIn({ patches }: Mutant): 'coordinator' | 'broker' {
-  return patches.some(({ file }) => file.startsWith('broker/')) ? 'broker' : 'coordinator';
-}

@@ -4,7 +4,7 @@ import { groups } from '../checkers/messages/groups.ts';
 import { messages } from '../checkers/messages/index.ts';
 import type { Event } from '../history/event.ts';
 import type { PolledValue } from '../history/messages.ts';
-import type { OpStep, Plan } from '../history/plan.ts';
+import type { OpStep, Plan, SleepStep } from '../history/plan.ts';
 import type { Workload, WorkloadContext } from '../history/plugin.ts';
 import type { Random } from '../history/random.ts';
 import {
@@ -25,6 +25,9 @@ const SENDERS = 3;
 /** How often a member leaves, and how often it goes on without committing what it got. */
 const LEAVE = 0.01;
 const UNCOMMITTED = 0.2;
+/** How often it is away between getting and committing, so long that the group goes on without it. */
+const AWAY = 0.02;
+const AWAY_MS = 9_000;
 /** Rounds of a member at the end, so that both groups get to the ends. */
 const FINAL_ROUNDS = 40;
 const FINAL_PAUSE_MS = 100;
@@ -42,18 +45,26 @@ class Member {
   readonly #random: Random | undefined;
   #joined = false;
   #uncommitted = false;
+  #isBack = false;
 
-  /** Without `random` it never leaves and commits all it gets. */
+  /** Without `random` it never leaves, is never away and commits all it gets. */
   constructor(group: string, random?: Random) {
     this.#group = group;
     this.#random = random;
   }
 
-  next(): OpStep {
+  next(): OpStep | SleepStep {
     if (!this.#joined) {
       return { kind: 'op', f: 'subscribe', value: { topics: [TOPIC], group: this.#group } };
     }
-    if (this.#uncommitted) return { kind: 'op', f: 'commit' };
+    if (this.#uncommitted) {
+      if (!this.#isBack && this.#random?.bool(AWAY) === true) {
+        this.#isBack = true;
+        return { kind: 'sleep', ms: AWAY_MS };
+      }
+      this.#isBack = false;
+      return { kind: 'op', f: 'commit' };
+    }
     if (this.#random?.bool(LEAVE) === true) return { kind: 'op', f: 'leave' };
     return { kind: 'op', f: 'poll' };
   }

@@ -215,3 +215,39 @@ test.each<[string, (connect: ConnectBroker) => Workload]>([
     expect([...kinds]).toEqual(expect.arrayContaining(['send', 'poll', 'assign', 'ends']));
   },
 );
+
+test('group: a member that is away for longer than its session commits when it is back', () => {
+  const workload = groupWorkload(() => new MemoryClient(new MemoryBroker()));
+  const context: WorkloadContext = {
+    nodes: ['b1'],
+    address: () => ({ host: '127.0.0.1', port: 1 }),
+    concurrency: 6,
+    ratePerSecond: 200,
+    timeLimitMs: 600_000,
+    seed: 1,
+    options: workload.defaultOptions,
+  };
+  const plan = workload.load(context, 1, new Random(1, 'load'));
+  let away = 0;
+  let dueMs = 0;
+  const got = { records: { 'chaos-group-0': [[0, 1]] } };
+  for (let step = plan.next(); step.done !== true; ) {
+    if (step.value.kind === 'sleep') {
+      const backMs = dueMs + step.value.ms;
+      expect(step.value.ms).toBeGreaterThan(6_000);
+      step = plan.next({ kind: 'slept' });
+      if (step.done === true) break;
+      // It is not expected to have done anything meanwhile.
+      expect(step.value).toMatchObject({ kind: 'op', f: 'commit' });
+      expect(((step.value as OpStep).due ?? 0) / 1e6).toBeGreaterThan(backMs - 100);
+      away += 1;
+      continue;
+    }
+    const { f, due = 0 } = step.value as OpStep;
+    dueMs = due / 1e6;
+    const value = f === 'poll' ? got : undefined;
+    const event = { index: 0, time: 0, process: 1, type: 'ok' as const, f, value };
+    step = plan.next({ kind: 'op', event });
+  }
+  expect(away).toBeGreaterThan(3);
+});

@@ -2,7 +2,7 @@
 // of theirs has, and the last reading of every partition to its end. A workload's file tells only its story.
 import type { Event } from '../history/event.ts';
 import type { AssignValue, EndsRead, Message, PolledValue } from '../history/messages.ts';
-import type { OpStep, Plan } from '../history/plan.ts';
+import type { OpStep, Plan, SleepStep } from '../history/plan.ts';
 import type { WorkloadClient, WorkloadContext } from '../history/plugin.ts';
 import type { Random } from '../history/random.ts';
 
@@ -121,18 +121,23 @@ export class Sender {
 
 /**
  * A thread's operations one after the other at the thread's share of the rate, anywhere in its slot; in a
- * closed loop as fast as answers come.
+ * closed loop as fast as answers come. A sleep takes the slots that it lasts.
  */
 export function* pacedMessages(
   { concurrency, ratePerSecond, timeLimitMs }: WorkloadContext,
   thread: number,
   random: Random,
-  next: () => OpStep,
+  next: () => OpStep | SleepStep,
   learn: (event: Event) => void,
 ): Plan {
   const intervalNs = ratePerSecond > 0 ? 1e9 / ratePerSecond : 0;
   for (let round = 0; ; round++) {
     const step = next();
+    if (step.kind === 'sleep') {
+      yield step;
+      round += Math.round((step.ms * NS_PER_MS) / (Math.max(1, intervalNs) * concurrency));
+      continue;
+    }
     if (intervalNs > 0) {
       const slot = (round + random.float()) * concurrency + thread / concurrency;
       step.due = Math.round(slot * intervalNs);
