@@ -35,7 +35,7 @@ export default defineConfig({
     nightly: {
       budget: '45m',
       matrix: [
-        { swarm: 'coordinator', seeds: 60 },
+        { swarm: 'coordinator', seeds: 120 },
         {
           system: 'stack',
           workload: ['register+log', 'register+group', 'register+idempotent'],

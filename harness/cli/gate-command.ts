@@ -42,6 +42,8 @@ export interface GateRequest {
 const SHARDS_MAX = 256;
 const SEED_MAX = 2 ** 32;
 const GIST_MAX = 300;
+/** Cells not run that are told one by one at the end. */
+const LEFT_MAX = 20;
 
 /** Parses `2/8`. */
 export function shard(text: string): Shard {
@@ -81,6 +83,8 @@ function endLines(record: GateRecord, out: string): string[] {
   const left = record.notRun.map(({ cell, entries, elsewhere, why }) => {
     return `not run: ${entries} of ${cell}${elsewhere ? '' : ', none was'}: ${why}`;
   });
+  const unsaid = left.length - LEFT_MAX;
+  if (unsaid > 0) left.splice(LEFT_MAX, unsaid, `not run: ${unsaid} cells more, in the summary`);
   return [
     ...left,
     ...record.absent.map(({ name, why }) => `not available: ${name}: ${why}`),

@@ -191,11 +191,17 @@ class Gate {
       const entries = this.#round(round).filter(({ cell }) => {
         return here.has(cell.id) && !this.#budget.isOut(cell.id);
       });
-      if (entries.length === 0 || (round > 0 && this.#stop.signal.aborted)) return;
+      if (entries.length === 0 || (round > 0 && !this.#mayBegin(entries))) return;
       for (const slice of slicesOf(entries, jobs, (entry) => this.#budget.costs.of(entry))) {
         await this.#slice(slice);
       }
     }
+  }
+
+  /** A later round of which nothing can begin is none, and nothing is missing from it. */
+  #mayBegin(entries: readonly Entry[]): boolean {
+    if (this.#stop.signal.aborted) return false;
+    return entries.some((entry) => this.#budget.hasFor(this.#budget.costs.of(entry)));
   }
 
   async #slice({ simulated, entries }: Slice): Promise<void> {

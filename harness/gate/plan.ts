@@ -91,7 +91,7 @@ export interface Slice {
 }
 
 /** Workers that start and end for less than this do little else. */
-const SLICE_MS = 45_000;
+const SLICE_MS = 30_000;
 
 /**
  * Cuts a round into what runs together, for real clusters must have the machine to themselves. Simulated
