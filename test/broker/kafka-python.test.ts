@@ -31,7 +31,7 @@ describeInstalled(NEEDED, () => {
   beforeAll(async () => {
     brokers = await new BrokerProcesses({ 'min.insync.replicas': '2' }).start();
     look = new Onlooker(brokers);
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => {
     endStarted();
     look?.close();
@@ -46,31 +46,31 @@ describeInstalled(NEEDED, () => {
       expect(new Set(batches.map(({ header }) => header.compression))).toEqual(new Set([name]));
       await look.sameBytesEverywhere('packed', partition);
     }
-  }, 60_000);
+  }, 120_000);
 
   it('makes, grows, describes and deletes topics, and sees brokers and groups', async () => {
     expect(await parts(script('topics.py'))).toHaveLength(6);
-  }, 60_000);
+  }, 120_000);
 
   testGroups(() => look, member);
 
   it('loses no acknowledged message when the leader dies', async () => {
     await look.createTopic('steady', 1);
     const { id } = await look.leader('steady', 0);
-    const producer = script('steady.py', 'steady', '400');
+    const producer = script('steady.py', 'steady', '200');
     await until(
       'some are there',
       () => producer.lines.length,
-      (count) => count >= 50,
+      (count) => count >= 20,
     );
     await brokers.end(id, 'SIGKILL');
     expect(`${producer.errors}exit ${await producer.end()}`).toBe('exit 0');
-    expect(producer.lines).toHaveLength(400);
+    expect(producer.lines).toHaveLength(200);
     // One at a time: where an answer was lost a message may be there twice, side by side.
     const values = await look.values('steady', 0);
     expect(values.filter((value, at) => value !== values[at - 1])).toEqual(producer.lines);
     await brokers.startBroker(id);
     await look.inSync('steady', 1);
     await look.sameBytesEverywhere('steady', 0);
-  }, 60_000);
+  }, 120_000);
 });

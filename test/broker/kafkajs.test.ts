@@ -52,7 +52,7 @@ beforeAll(async () => {
   const topic = { topic: TOPIC, numPartitions: PARTITIONS, replicationFactor: 3 };
   await admin.createTopics({ topics: [topic], waitForLeaders: true });
   await admin.disconnect();
-}, 60_000);
+}, 120_000);
 afterAll(async () => {
   endStarted();
   look?.close();
@@ -102,7 +102,7 @@ it('writes and reads plain and packed batches, which the brokers keep as they ca
     expect(new Set(batches.map(({ header }) => header.compression))).toEqual(new Set([name]));
     await look.sameBytesEverywhere('packed', partition);
   }
-}, 60_000);
+}, 120_000);
 
 describe('groups of kafkajs', () => testGroups(() => look, member));
 
@@ -145,7 +145,7 @@ it('makes, grows, describes and deletes topics, and sees brokers and groups', as
   await admin.deleteTopics({ topics: ['admin'] });
   await expect.poll(() => admin.listTopics()).not.toContain('admin');
   await admin.disconnect();
-}, 60_000);
+}, 120_000);
 
 it('loses no acknowledged message when a broker is killed, and commits what a group has read', async () => {
   const producer = kafka.producer({ idempotent: true, maxInFlightRequests: 1 });

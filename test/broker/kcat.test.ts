@@ -73,7 +73,7 @@ describeInstalled(NEEDED, () => {
   beforeAll(async () => {
     brokers = await new BrokerProcesses({ 'min.insync.replicas': '2' }).start();
     look = new Onlooker(brokers);
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => {
     endStarted();
     look?.close();
@@ -113,7 +113,7 @@ describeInstalled(NEEDED, () => {
     await Promise.all(COMPRESSIONS.map(check));
     const [found] = await kcat(['-Q', '-t', 'packed:0:-1']);
     expect(found).toBe(`packed [0] offset ${LINES.length}`);
-  }, 60_000);
+  }, 120_000);
 
   it('and @platformatic/kafka read what the other packed', async () => {
     const options = { clientId: 'test', bootstrapBrokers: brokers.addresses };
@@ -147,7 +147,7 @@ describeInstalled(NEEDED, () => {
     };
     await Promise.all(COMPRESSIONS.map(check));
     await producer.close();
-  }, 60_000);
+  }, 120_000);
 
   testGroups(() => look, member);
 
@@ -177,5 +177,5 @@ describeInstalled(NEEDED, () => {
     await brokers.startBroker(id);
     await look.inSync('once', 1);
     await look.sameBytesEverywhere('once', 0);
-  }, 60_000);
+  }, 120_000);
 });

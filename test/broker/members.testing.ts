@@ -152,7 +152,7 @@ export function testGroups(
     await Promise.all([haveRead(left, after), haveRead([other], after)]);
     expect(strays([...group, other])).toEqual([]);
     await Promise.all([...left, other].map((member) => member.end('SIGTERM')));
-  }, 60_000);
+  }, 120_000);
 
   it('of three members of a topic of two partitions one is idle, until another leaves', async () => {
     const topic = 'scarce';
@@ -174,5 +174,5 @@ export function testGroups(
     expect(idle?.reads.length).toBeGreaterThan(0);
     expect(strays(group)).toEqual([]);
     await Promise.all(stayers.map((member) => member.end('SIGTERM')));
-  }, 60_000);
+  }, 120_000);
 }

@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'vitest';
-import { BrokerClient, type Endpoint } from '../../broker/client/index.ts';
+import { BrokerClient, BrokerError, type Endpoint } from '../../broker/client/index.ts';
 import { batchesOf, type LocatedBatch, verifyBatch } from '../../wire/kafka/record-batch.ts';
 import { recordsOf } from '../../wire/kafka/records.ts';
 import { until } from '../coordinator/ensemble.ts';
@@ -60,11 +60,23 @@ export class Onlooker {
     return found as { id: number; endpoint: Endpoint };
   }
 
-  /** Appends values to a partition, in one batch. */
+  /**
+   * Appends values to a partition, in one batch. On a busy machine a follower may fall behind, or a leader change:
+   * then it is sent again, and the values may be there twice.
+   */
   async send(topic: string, partition: number, values: readonly string[]): Promise<void> {
-    const { endpoint } = await this.leader(topic, partition);
     const records = values.map((value) => ({ timestampMs: Date.now(), value: Buffer.from(value) }));
-    await this.client.produce(endpoint, { topic, partition }, records, TIMEOUT_MS);
+    const attempt = async (): Promise<string> => {
+      const { endpoint } = await this.leader(topic, partition);
+      try {
+        await this.client.produce(endpoint, { topic, partition }, records, TIMEOUT_MS);
+        return 'sent';
+      } catch (error) {
+        if (error instanceof BrokerError) return error.message;
+        throw error;
+      }
+    };
+    await until(`${topic}-${partition} takes a batch`, attempt, (outcome) => outcome === 'sent');
   }
 
   /** Appends a batch that is there already, byte by byte. */
