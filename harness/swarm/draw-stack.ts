@@ -89,8 +89,9 @@ export function drawStack(seed: number, limits: SwarmLimits = {}): RunConfig {
     nodes: parts.flatMap(({ nodes }) => nodes),
     timeLimitMs: FAULTS_MS,
     ratePerSecond: random.pick([50, 80, 120]),
-    // Half of them are clients of the coordinators, one at least of each server.
-    concurrency: random.pick([10, 12, 16]),
+    // Half of them are clients of the coordinators. Their sessions wander, so there are about two for each
+    // server: with fewer, a server that is cut off has often nobody to be wrong to.
+    concurrency: random.pick([16, 20, 24]),
     seed,
     systemOptions: {},
     workloadOptions: {},
