@@ -9,6 +9,7 @@ export default defineConfig({
       budget: '8m',
       matrix: [
         { swarm: 'coordinator', seeds: 12 },
+        { swarm: 'stack', seeds: 12 },
         {
           system: 'stack',
           workload: ['register+log', 'register+group', 'register+idempotent'],
@@ -36,6 +37,7 @@ export default defineConfig({
       budget: '45m',
       matrix: [
         { swarm: 'coordinator', seeds: 120 },
+        { swarm: 'stack', seeds: 120 },
         {
           system: 'stack',
           workload: ['register+log', 'register+group', 'register+idempotent'],

@@ -3,6 +3,7 @@
 import { composition } from '../config.ts';
 import { BadArguments, lookUp } from '../names.ts';
 import type { Registry } from '../registry-types.ts';
+import { SWARM_SYSTEMS } from '../swarm/draw.ts';
 import type { ClusterKind } from './config.ts';
 
 /** One point of the matrix; its entries differ in their seeds. */
@@ -43,9 +44,6 @@ export interface CheckedRow {
 }
 
 type Combination = Pick<Cell, 'system' | 'workload' | 'nemesis' | 'cluster' | 'nodes'>;
-
-/** Systems that a seed can draw everything else of. */
-const SWARM_SYSTEMS: readonly string[] = ['coordinator'];
 
 const byName = (entry: { name: string }): string => entry.name;
 

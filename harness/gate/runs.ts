@@ -6,10 +6,10 @@ import { worstExit } from '../../history/verdict.ts';
 import { errorLine } from '../clock.ts';
 import { ClusterUnavailable } from '../clusters/index.ts';
 import { type RunRequest, reproduction, resolveRun, swarmResolved } from '../config.ts';
-import { BadArguments } from '../names.ts';
+import { BadArguments, lookUp } from '../names.ts';
 import type { Registry } from '../registry-types.ts';
 import { type RunOptions, runToEnd } from '../run.ts';
-import { drawSwarm } from '../swarm/draw.ts';
+import { drawSwarm, SWARM_SYSTEMS } from '../swarm/draw.ts';
 import { type PoolResult, runPool } from '../swarm/pool.ts';
 import { SystemUnavailable } from '../system.ts';
 import type { Artefacts } from './artefacts.ts';
@@ -213,7 +213,9 @@ export class Runs {
     const { registry, mutant } = this.#options;
     if (!cell.swarm) return (await resolveRun(this.#request(entry), registry, () => {})).config;
     const { workload, nodes } = cell;
+    const system = lookUp('system of the swarm', cell.system, SWARM_SYSTEMS, (name) => name);
     return drawSwarm(seed, {
+      system,
       ...(workload === undefined ? {} : { workload }),
       ...(nodes === undefined ? {} : { nodes }),
       ...(mutant === undefined ? {} : { mutant }),

@@ -2,7 +2,7 @@
 // know which service they strike. Everything drawn is kept in the configuration, as for the coordinator alone.
 import { Random } from '../../history/random.ts';
 import type { RunConfig, RunPart } from '../../history/run-record.ts';
-import { drawStackRounds } from '../../nemesis/stack-rounds.ts';
+import { drawStackRounds, type StackLimits } from '../../nemesis/stack-rounds.ts';
 import { workloadName } from '../parts.ts';
 import { workloads } from '../plugins.ts';
 import type { SwarmLimits } from './draw.ts';
@@ -10,6 +10,9 @@ import type { SwarmLimits } from './draw.ts';
 /** Virtual length of the fault phase: with warm-up and recovery a run is over a minute long. */
 const FAULTS_MS = 58_000;
 const RECOVERY_MS_MAX = 20_000;
+
+/** How many seeds have brokers that do not sync every append. */
+const RELAXED = 0.15;
 
 /** Workloads of a service take turns in an order drawn for each round of them. */
 function inTurn(seed: number, system: string, wanted: readonly string[]): string {
@@ -52,11 +55,13 @@ function coordinatorPart(random: Random, workload: string): RunPart {
 }
 
 function brokerPart(random: Random, workload: string, nodes: number | undefined): RunPart {
-  const size = random.pick([3, 3, 3, 3, 4, 5]);
+  const relaxed = random.bool(RELAXED);
+  const size = random.pick(relaxed ? [3, 3, 3, 5] : [3, 3, 3, 3, 4, 5]);
   const drawn = part('broker', 'b', nodes ?? size, workload, {
     'zookeeper.session.timeout.ms': random.pick([1_000, 2_000, 4_000]),
     'replica.lag.time.max.ms': random.pick([500, 1_000, 2_000, 4_000]),
     'replica.fetch.wait.max.ms': random.pick([50, 200, 500]),
+    'replica.fetch.max.bytes': random.pick([200, 2_000, 1_048_576]),
     'min.insync.replicas': 2,
     'log.segment.bytes': random.pick([2_048, 16_384, 1_073_741_824]),
     'log.index.interval.bytes': random.pick([256, 4_096]),
@@ -69,7 +74,19 @@ function brokerPart(random: Random, workload: string, nodes: number | undefined)
     'controlled.shutdown.retry.backoff.ms': 500,
   });
   drawn.workloadOptions.partitions = random.pick([1, 2, 4]);
+  // Left to chance, an fsync comes late enough for a loss of power to take what was acknowledged.
+  if (relaxed) {
+    drawn.systemOptions['log.flush.interval.messages'] = 100_000;
+    drawn.systemOptions['log.flush.interval.ms'] = random.pick([5_000, 60_000]);
+  }
   return drawn;
+}
+
+/** What faults may not do to brokers that sync as these do. */
+function limitsOf(parts: readonly RunPart[]): StackLimits {
+  const { systemOptions = {} } = parts.find(({ system }) => system === 'broker') ?? {};
+  if (systemOptions['log.flush.interval.messages'] === undefined) return {};
+  return { lonelyAfterMs: Number(systemOptions['replica.lag.time.max.ms']) };
 }
 
 /** The configuration of one swarm seed of the stack. The same seed and limits give the same one. */
@@ -96,7 +113,9 @@ export function drawStack(seed: number, limits: SwarmLimits = {}): RunConfig {
     systemOptions: {},
     workloadOptions: {},
     nemesisOptions: {
-      rounds: JSON.stringify(drawStackRounds(new Random(seed, 'nemesis'), FAULTS_MS)),
+      rounds: JSON.stringify(
+        drawStackRounds(new Random(seed, 'nemesis'), FAULTS_MS, limitsOf(parts)),
+      ),
     },
     clusterOptions: {
       latencyMinMs: 0.1,
