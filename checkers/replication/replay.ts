@@ -76,6 +76,7 @@ export class ReplicationRun {
     const log = books.replica(event.node);
     switch (event.ev) {
       case 'becameLeader':
+        log.enter(event.leaderEpoch);
         this.#told(books, event, event.leo);
         judgeLeader(this, books, log, event);
         books.tenures.set(event.node, {
@@ -87,6 +88,7 @@ export class ReplicationRun {
         return;
       case 'becameFollower':
         books.tenures.delete(event.node);
+        log.enter(event.leaderEpoch);
         this.#told(books, event, event.leo);
         return;
       case 'leftPartition':

@@ -34,6 +34,10 @@ export class ReplicaLog {
   /** After a start: the log's end is told by the next event that names it. */
   uncertain = false;
 
+  #epoch = -1;
+  /** What it had when it went over from one leader epoch to the next, in this life of its broker. */
+  readonly #leftWith = new Map<number, { end: number; flushed: number }>();
+
   constructor(node: string) {
     this.node = node;
   }
@@ -96,9 +100,29 @@ export class ReplicaLog {
     this.end = this.flushed = this.knownFrom = from;
   }
 
+  /** It leads or follows in that epoch from here on. */
+  enter(epoch: number): void {
+    if (epoch === this.#epoch) return;
+    const { end, flushed } = this;
+    if (this.#epoch >= 0) this.#leftWith.set(this.#epoch, { end, flushed });
+    this.#epoch = epoch;
+  }
+
+  /**
+   * How much a fetch of that epoch may claim. One that comes late, when the follower has gone over to another
+   * leader and has cut its log for it, claims what was true when it was sent.
+   */
+  claimable(epoch: number, durable: boolean): number {
+    const then = epoch < this.#epoch ? this.#leftWith.get(epoch) : undefined;
+    const of = (log: { end: number; flushed: number }) => (durable ? log.flushed : log.end);
+    return Math.max(of(this), then === undefined ? -1 : of(then));
+  }
+
   /** The broker started again: what was not durable may be gone, and what no event told of be there. */
   restart(): void {
     this.uncertain = true;
+    this.#epoch = -1;
+    this.#leftWith.clear();
   }
 
   /**

@@ -108,6 +108,24 @@ describe('what correct brokers say is valid', () => {
     expect(judge(replication, brokers)).toMatchObject({ outcome: 'valid', anomalies: [] });
   });
 
+  test('over a fetch that comes late, when its follower has cut its log for another leader', () => {
+    const late = (offset: number): Verdict => {
+      const brokers = thirtyCommitted();
+      brokers.append();
+      brokers.write(3, { from: 30, to: 30, epoch: 0, hash: 'h0-30' });
+      brokers.elect(2, [2, 3]);
+      // Broker 1 stood still and has not heard of it.
+      brokers.say(1, { ev: 'fetchIn', tp: TP, from: 3, leaderEpoch: 0, offset });
+      return judge(replication, brokers);
+    };
+    expect(late(31)).toMatchObject({
+      outcome: 'valid',
+      anomalies: [],
+      evidence: { truncations: 1 },
+    });
+    expect(kindsOf(late(32))).toEqual(['fetch-claims-more']);
+  });
+
   test('over a state that was stored by a broker killed before it could tell', () => {
     const brokers = thirtyCommitted();
     brokers.version++;

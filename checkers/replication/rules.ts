@@ -244,7 +244,7 @@ export function judgeFetch(
   if (follower === undefined) return;
   if (event.offset >= tenure.hw) books.lossy.delete(follower);
   const log = books.replica(follower);
-  const has = run.durable ? log.flushed : log.end;
+  const has = log.claimable(event.leaderEpoch, run.durable);
   if (log.uncertain || event.offset <= has) return;
   run.add(
     'fetch-claims-more',
