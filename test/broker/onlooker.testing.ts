@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'vitest';
 import { BrokerClient, BrokerError, type Endpoint } from '../../broker/client/index.ts';
+import { ERROR_CODES } from '../../wire/kafka/error-codes.ts';
 import { batchesOf, type LocatedBatch, verifyBatch } from '../../wire/kafka/record-batch.ts';
 import { recordsOf } from '../../wire/kafka/records.ts';
 import { until } from '../coordinator/ensemble.ts';
@@ -81,31 +82,48 @@ export class Onlooker {
 
   /** Appends a batch that is there already, byte by byte. */
   async sendBatch(topic: string, partition: number, batch: Buffer): Promise<void> {
-    const { endpoint } = await this.leader(topic, partition);
     const topicData = [{ name: topic, partitionData: [{ index: partition, records: batch }] }];
     const request = { acks: -1, timeoutMs: TIMEOUT_MS, topicData };
-    const { responses } = await this.client.ask(endpoint, 'Produce', request, TIMEOUT_MS);
-    expect(responses[0]?.partitionResponses[0]?.errorCode).toBe(0);
+    const answer = await this.#askLeader(topic, partition, async (endpoint) => {
+      const { responses } = await this.client.ask(endpoint, 'Produce', request, TIMEOUT_MS);
+      return responses[0]?.partitionResponses[0];
+    });
+    expect(answer.errorCode).toBe(0);
+  }
+
+  /** Asks the leader of a partition, again if that broker has yet to hear that it leads. */
+  async #askLeader<T extends { errorCode: number }>(
+    topic: string,
+    partition: number,
+    ask: (leader: Endpoint) => Promise<T | undefined>,
+  ): Promise<T> {
+    const answer = await until(
+      `the leader of ${topic}-${partition} knows that it leads`,
+      async () => ask((await this.leader(topic, partition)).endpoint),
+      (seen) => seen !== undefined && seen.errorCode !== ERROR_CODES.NOT_LEADER_OR_FOLLOWER,
+    );
+    return answer as T;
   }
 
   /** All batches of a partition as its leader gives them: CRCs are right and offsets leave no gap. */
   async batches(topic: string, partition: number): Promise<LocatedBatch[]> {
-    const { endpoint } = await this.leader(topic, partition);
     const found: LocatedBatch[] = [];
     let fetchOffset = 0;
     for (let fetches = 0; fetches < FETCHES_MAX; fetches++) {
       const wanted = { partition, fetchOffset, partitionMaxBytes: FETCH_BYTES_MAX };
       const topics = [{ topic, partitions: [wanted] }];
       const request = { maxWaitMs: 0, minBytes: 1, maxBytes: FETCH_BYTES_MAX, topics };
-      const answer = await this.client.ask(endpoint, 'Fetch', request, TIMEOUT_MS);
-      const [got] = answer.responses[0]?.partitions ?? [];
-      expect(got?.errorCode).toBe(0);
-      for (const batch of batchesOf(got?.records ?? Buffer.alloc(0))) {
+      const got = await this.#askLeader(topic, partition, async (endpoint) => {
+        const answer = await this.client.ask(endpoint, 'Fetch', request, TIMEOUT_MS);
+        return answer.responses[0]?.partitions[0];
+      });
+      expect(got.errorCode).toBe(0);
+      for (const batch of batchesOf(got.records ?? Buffer.alloc(0))) {
         expect(verifyBatch(batch.bytes).baseOffset).toBe(fetchOffset);
         fetchOffset = batch.header.lastOffset + 1;
         found.push(batch);
       }
-      if (fetchOffset === got?.highWatermark) return found;
+      if (fetchOffset === got.highWatermark) return found;
     }
     throw new Error(`${topic}-${partition}: not read to its end in ${FETCHES_MAX} fetches`);
   }
