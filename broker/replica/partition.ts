@@ -31,7 +31,7 @@ export class Partition {
   readonly #parts: PartitionParts;
   readonly #past: PartitionPast;
   /** No epoch up to this one may be led: an earlier life did, and may have lost records of it. */
-  #ledBefore: number;
+  readonly #ledBefore: number;
   #replicas: readonly number[] = [];
   #state: PartitionState | undefined;
   #role: Leader | Follower | undefined;
@@ -127,8 +127,7 @@ export class Partition {
    */
   async #prepareToLead(state: PartitionState): Promise<boolean> {
     const { replica } = this;
-    if (this.#past.unknown && this.#ledBefore < 0) this.#ledBefore = state.leaderEpoch;
-    if (state.leaderEpoch <= this.#ledBefore) {
+    if (this.#mayHaveLed(state)) {
       // The controller sees the new registration and decides anew, under another epoch.
       return this.#refuseToLead(
         state,
@@ -146,6 +145,16 @@ export class Partition {
     }
     const wanted = this.#wanted;
     return wanted?.leaderEpoch === state.leaderEpoch && !this.#closed;
+  }
+
+  /**
+   * Whether an earlier life of this broker led the epoch. Where no note of that is left, it may have led every
+   * epoch but those that this broker was elected for under its present registration.
+   */
+  #mayHaveLed({ leaderEpoch, brokerEpochs }: PartitionState): boolean {
+    const { brokerId, brokerEpoch } = this.replica.context;
+    if (leaderEpoch <= this.#ledBefore) return true;
+    return this.#past.unknown && brokerEpochs?.[brokerId] !== brokerEpoch();
   }
 
   #refuseToLead(state: PartitionState, reason: string): false {

@@ -555,6 +555,35 @@ describe('a restart', () => {
     expect(await content(1)).toEqual(['0-0@0']);
   });
 
+  it('without a note of what it led, leads what it is elected for from now on, and nothing older', async () => {
+    begin();
+    await leads(1);
+    await cluster.broker(1).produce(OF, { values: ['a'] });
+    await cluster.broker(1).kill();
+    fs.writeFileSync(`${cluster.broker(1).dir}/replication-offset-checkpoint`, 'damaged');
+    cluster.broker(1).start();
+    await settled(() => {
+      const reasons = cluster.of('leftPartition').map(({ reason }) => reason);
+      expect(reasons).toContain('it led epoch 0 before it stopped, not in order');
+    });
+    cluster.store.elect(OF, 2);
+    await leads(2);
+    cluster.store.elect(OF, 1);
+    await leads(1);
+    expect(cluster.of('becameLeader').map(({ leaderEpoch }) => leaderEpoch)).toEqual([0, 1, 2]);
+  });
+
+  it('without a note of what it led, follows first and is then elected as anybody is', async () => {
+    begin();
+    await leads(1);
+    await cluster.broker(2).kill();
+    fs.writeFileSync(`${cluster.broker(2).dir}/replication-offset-checkpoint`, 'damaged');
+    cluster.broker(2).start();
+    await isrIs(1, 2, 3);
+    cluster.store.elect(OF, 2);
+    await leads(2);
+  });
+
   it('does not truncate to the high watermark (K01)', async () => {
     begin();
     await leads(1);
