@@ -51,10 +51,21 @@ async function until<T>(ask: () => Promise<T | undefined>): Promise<T> {
   return found as T;
 }
 
+/** The leader, once it knows itself that it leads: the metadata may say so a moment before, as in Kafka. */
 const leader = (): Promise<Endpoint> =>
   until(async () => {
     const { brokers: known, partitions } = await client.metadata([TOPIC], TIMEOUT_MS);
-    return known.get(partitions.get(`${TOPIC}-0`)?.leader ?? -1);
+    const at = known.get(partitions.get(`${TOPIC}-0`)?.leader ?? -1);
+    if (at !== undefined) await client.listOffset(at, KEY, LATEST, TIMEOUT_MS);
+    return at;
+  });
+
+/** The coordinator of a group, once it has loaded what it keeps. */
+const coordinator = (groups: GroupClient, group: string): Promise<Endpoint> =>
+  until(async () => {
+    const at = await groups.coordinator(group, TIMEOUT_MS);
+    await groups.committed(at, group, new Map([[TOPIC, [0]]]), TIMEOUT_MS);
+    return at;
   });
 
 describe('the client of brokers', () => {
@@ -76,7 +87,7 @@ describe('the client of brokers', () => {
 
   it('joins a group, commits there, is refused in an old generation, and leaves', async () => {
     const groups = new GroupClient(client);
-    const at = await until(() => groups.coordinator('readers', TIMEOUT_MS));
+    const at = await coordinator(groups, 'readers');
     const options = {
       topics: [TOPIC],
       sessionTimeoutMs: 10_000,
