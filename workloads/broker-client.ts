@@ -208,7 +208,8 @@ class BrokerProcess implements WorkloadClient {
   async #subscribe({ group, topics }: SubscribeValue, deadline: Deadline): Promise<OpResult> {
     await this.#quit(deadline);
     this.#positions = new Map();
-    this.#member = new BrokerMember(this.#client, group, topics);
+    const { opTimeoutMs } = this.#options;
+    this.#member = new BrokerMember(this.#client, group, topics, opTimeoutMs);
     return { type: 'ok' };
   }
 
@@ -243,8 +244,8 @@ class BrokerProcess implements WorkloadClient {
         }
       }
     } catch (error) {
-      // A member that is not sure of its share reads nothing.
-      this.#positions = new Map();
+      // A member that is not sure of its share reads nothing; if it has it still, it goes on later.
+      if (member?.belongs !== true) this.#positions = new Map();
       return this.#failed(error, true);
     }
     const { failures, asked } = await this.#read(polled, deadline);

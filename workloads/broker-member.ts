@@ -3,6 +3,7 @@
 import {
   type BrokerClient,
   BrokerError,
+  type BrokerErrorName,
   type Endpoint,
   GroupClient,
   type Joined,
@@ -11,9 +12,22 @@ import {
 import type { Rebalance } from '../history/messages.ts';
 import { type Deadline, partitionOf } from './broker-calls.ts';
 
-const SESSION_MS = 6_000;
-/** The others join in their polls, which come as the load lets them. */
-const REBALANCE_MS = 4_000;
+/**
+ * The timeouts that the group is told of, in lengths of an operation. A member that hangs in one keeps its session;
+ * those that join wait for the others within one operation, and some of it is left to be told who leads and to
+ * store that. Who crashed holds the others up no longer than this.
+ */
+const SESSION_OPS = 1.5;
+const REBALANCE_OPS = 0.75;
+
+/** Errors that say nothing of a membership: nobody answered, or not who keeps the group. */
+const UNTOLD: ReadonlySet<BrokerErrorName> = new Set([
+  'ConnectionLoss',
+  'Timeout',
+  'NOT_COORDINATOR',
+  'COORDINATOR_NOT_AVAILABLE',
+  'COORDINATOR_LOAD_IN_PROGRESS',
+]);
 
 type Share = Map<string, number[]>;
 
@@ -23,17 +37,27 @@ export class BrokerMember {
   readonly #group: string;
   readonly #topics: readonly string[];
   #coordinator: Endpoint | undefined;
+  readonly #opTimeoutMs: number;
   /** What the group calls it; '' until it has said so. */
   #name = '';
+  /** It has joined and does not know its share yet. */
+  #joined: Joined | undefined;
   /** Undefined: it has to join. */
   #membership: Membership | undefined;
   #assigned: readonly string[] = [];
 
-  constructor(client: BrokerClient, group: string, topics: readonly string[]) {
+  /** `opTimeoutMs`: how long each of its operations may take. */
+  constructor(client: BrokerClient, group: string, topics: readonly string[], opTimeoutMs: number) {
     this.#client = client;
     this.#groups = new GroupClient(client);
     this.#group = group;
     this.#topics = topics;
+    this.#opTimeoutMs = opTimeoutMs;
+  }
+
+  /** Whether it has a share, for all that it was told. */
+  get belongs(): boolean {
+    return this.#membership !== undefined;
   }
 
   /** Stays a member, or becomes one; resolves with its share when that is a new one. Rejects with BrokerError. */
@@ -58,8 +82,14 @@ export class BrokerMember {
     }
   }
 
+  /** A membership outlives its coordinator: the next one knows it from the log, as real clients rely on. */
   #lost(error: unknown): void {
+    if (error instanceof BrokerError && UNTOLD.has(error.name)) {
+      this.#coordinator = undefined;
+      return;
+    }
     this.#membership = undefined;
+    this.#joined = undefined;
     if (!(error instanceof BrokerError)) return;
     if (error.name === 'UNKNOWN_MEMBER_ID' || error.name === 'FENCED_INSTANCE_ID') this.#name = '';
     else if (error.name !== 'REBALANCE_IN_PROGRESS' && error.name !== 'ILLEGAL_GENERATION')
@@ -71,22 +101,30 @@ export class BrokerMember {
     return this.#coordinator;
   }
 
+  /** One that has joined and ran out of time goes on from there: joining again would begin a new generation. */
   async #join(at: Endpoint, deadline: Deadline): Promise<Rebalance> {
     const options = {
       topics: this.#topics,
-      sessionTimeoutMs: SESSION_MS,
-      rebalanceTimeoutMs: REBALANCE_MS,
+      sessionTimeoutMs: Math.ceil(SESSION_OPS * this.#opTimeoutMs),
+      rebalanceTimeoutMs: Math.ceil(REBALANCE_OPS * this.#opTimeoutMs),
       timeoutMs: deadline.leftMs,
     };
-    const joined = await this.#groups.join(at, this.#group, this.#name, options, (name) => {
-      this.#name = name;
-    });
+    const joined = (this.#joined ??= await this.#groups.join(
+      at,
+      this.#group,
+      this.#name,
+      options,
+      (name) => {
+        this.#name = name;
+      },
+    ));
     const shares = joined.members.size > 0 ? await this.#shareOut(joined, deadline) : new Map();
     const share = await this.#groups.sync(at, joined, shares, deadline.leftMs);
     const committed = await this.#groups.committed(at, this.#group, share, deadline.leftMs);
     const assigned = [...share].flatMap(([topic, list]) => list.map((each) => `${topic}-${each}`));
     const revoked = this.#assigned.filter((key) => !assigned.includes(key));
     this.#assigned = assigned;
+    this.#joined = undefined;
     const { group, member, generation } = joined;
     this.#membership = { group, member, generation };
     return { ...this.#membership, assigned, revoked, committed: Object.fromEntries(committed) };
@@ -137,6 +175,7 @@ export class BrokerMember {
   async leave(deadline: Deadline): Promise<void> {
     const name = this.#name;
     this.#name = '';
+    this.#joined = undefined;
     this.#membership = undefined;
     this.#assigned = [];
     if (name === '') return;
