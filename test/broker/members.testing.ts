@@ -171,7 +171,9 @@ export function testGroups(
     expect(idleOf(stayers)).toEqual([]);
     const after = await feed(look(), topic, 2);
     await haveRead(stayers, after);
-    expect(idle?.reads.length).toBeGreaterThan(0);
+    // A late fetch of the other one may have had all of that before.
+    const reads = (): number => idle?.reads.length ?? 0;
+    await until('the one that was idle has read something', reads, (count) => count > 0);
     expect(strays(group)).toEqual([]);
     await Promise.all(stayers.map((member) => member.end('SIGTERM')));
   }, 120_000);
