@@ -55,7 +55,16 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 /** Runs ten seconds of a schedule. */
 async function run(cluster: string, nemesis: string, seed: number, mutant?: string) {
   const planted = mutant === undefined ? [] : ['--mutant', mutant];
-  const options = ['--cluster', cluster, '--nemesis', nemesis, '--seed', String(seed)];
+  const options = [
+    '--system',
+    'coordinator',
+    '--cluster',
+    cluster,
+    '--nemesis',
+    nemesis,
+    '--seed',
+    String(seed),
+  ];
   const name = ['--name', `${mutant ?? 'clean'}-${nemesis}-${cluster}`];
   const all = [...options, ...planted, ...name, '--time-limit', '10s', '--json'];
   const ended = await chaos(folder, 'run', ...all);

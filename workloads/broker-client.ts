@@ -135,7 +135,9 @@ class BrokerProcess implements WorkloadClient {
     try {
       await this.#client.createTopic(topic, partitions, replicas, settings, deadline.leftMs);
     } catch (error) {
-      return this.#failed(error, error instanceof BrokerError && error.certain);
+      // It was asked for before, and the answer was lost: there is nobody else to make it.
+      const exists = error instanceof BrokerError && error.name === 'TOPIC_ALREADY_EXISTS';
+      if (!exists) return this.#failed(error, error instanceof BrokerError && error.certain);
     }
     const keys = Array.from({ length: partitions }, (_, i) => `${topic}-${i}`);
     while (keys.some((key) => this.#known(key) === undefined) && !deadline.over) {

@@ -99,7 +99,11 @@ export class LiveRun extends Command {
   readonly #shelf: string;
 
   constructor(folder: string, kind: Kind, name: string, options: readonly string[], user?: User) {
-    super(folder, ['run', '--json', '--cluster', kind, '--name', name, ...options], user);
+    super(
+      folder,
+      ['run', '--json', '--system', 'coordinator', '--cluster', kind, '--name', name, ...options],
+      user,
+    );
     this.kind = kind;
     this.folder = folder;
     this.#shelf = join(folder, 'store', name);

@@ -15,6 +15,7 @@ import { loadProgram, type Simulation, simulate } from '../../simulator/index.ts
 
 const NODES = ['n1', 'n2', 'n3'];
 const LOOK_MS = 20;
+const REGISTERED_MS = 60_000;
 
 /** Three brokers, one coordinator, and clients by name. */
 export class Stage {
@@ -47,7 +48,16 @@ export class Stage {
       launchArgs: (node, incarnation) => broker.launchArgs(node, incarnation, 0n),
     });
     for (const node of cluster.nodes) cluster.start(node);
-    return new Stage(seed, sim, cluster);
+    const stage = new Stage(seed, sim, cluster);
+    // Clients make topics with a replica on each broker.
+    await stage.until('three registered brokers', () => stage.#allRegistered(), REGISTERED_MS);
+    return stage;
+  }
+
+  #allRegistered(): boolean {
+    return NODES.every((node) =>
+      this.sim.disk(node).contentOf('/node/events.jsonl')?.includes('"ev":"registered"'),
+    );
   }
 
   /** What clients are told to connect to. */
