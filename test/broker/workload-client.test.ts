@@ -52,6 +52,8 @@ async function pollMessages(client: WorkloadClient): Promise<{ polled: OpResult[
     polled.push(result);
     const { records = {} } = (result.value ?? {}) as { records?: object };
     if (Object.keys(records).length > 0) return { polled };
+    // The group's coordinator may still be about to be elected, and that is answered at once.
+    if (result.type !== 'ok') await new Promise((resolve) => setTimeout(resolve, 20));
   }
   throw new Error(`no message in ${POLLS_MAX} polls: ${JSON.stringify(polled.at(-1))}`);
 }
