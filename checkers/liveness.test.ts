@@ -147,17 +147,21 @@ test('operations without a leader are no recovery, where the nodes tell', async 
   expect(kinds(await liveness.check(record))).toEqual(['no-leader']);
 });
 
+/** Judged as a run of brokers: one is killed at 600 ms and back at 900, the bound ends at 1900. */
+function judgedOnBrokers(ops: OpLine[]) {
+  const faults = [{ fault: KILL, from: 600, to: 900 }];
+  const record = run({ faults, ops, phases: { warmup: 0, final: 3_000 } });
+  const started = { t: 0, node: 'n1', inc: 1, seq: 0, ev: 'brokerStart', broker: 1 } as const;
+  const brokerEvents = [{ ...started, clean: true, lossy: false, level: 'all' as const }];
+  return liveness.check({ ...record, brokerEvents });
+}
+
+const sends = (key: string, from: number, count: number, type: OpLine['type'] = 'ok') =>
+  Array.from({ length: count }, (_, i) => ({ ...op(from + 50 * i, type, 'send'), key }));
+
 test('on brokers every partition has to serve again, however well the others do', async () => {
-  const sends = (key: string, from: number, count: number, type: OpLine['type'] = 'ok') =>
-    Array.from({ length: count }, (_, i) => ({ ...op(from + 50 * i, type, 'send'), key }));
-  const judged = (after: OpLine[]) => {
-    const ops = [...sends('t-0', 0, 10), ...sends('t-1', 20, 10), ...after];
-    const faults = [{ fault: KILL, from: 600, to: 900 }];
-    const record = run({ faults, ops, phases: { warmup: 0, final: 3_000 } });
-    const started = { t: 0, node: 'n1', inc: 1, seq: 0, ev: 'brokerStart', broker: 1 } as const;
-    const brokerEvents = [{ ...started, clean: true, lossy: false, level: 'all' as const }];
-    return liveness.check({ ...record, brokerEvents });
-  };
+  const judged = (after: OpLine[]) =>
+    judgedOnBrokers([...sends('t-0', 0, 10), ...sends('t-1', 20, 10), ...after]);
   const back = sends('t-0', 1_000, 30);
   expect(await judged([...back, ...sends('t-1', 1_020, 30)])).toMatchObject({
     outcome: 'valid',
@@ -166,4 +170,34 @@ test('on brokers every partition has to serve again, however well the others do'
   const dead = await judged([...back, ...sends('t-1', 1_020, 30, 'fail')]);
   expect(kinds(dead)).toEqual(['no-recovery']);
   expect(dead.anomalies[0]?.why).toMatch(/no operation on t-1 ever succeeded/);
+});
+
+test('on brokers every consumer group has to be served again, and nobody who only assigns himself counts', async () => {
+  const polls = (process: number, from: number, count: number, type: OpLine['type'] = 'ok') =>
+    Array.from({ length: count }, (_, i) => ({ ...op(from + 50 * i, type, 'poll'), process }));
+  const subscribed = (process: number, group: string): OpLine => {
+    return { at: 0, took: 1, f: 'subscribe', process, asked: { topics: ['t'], group } };
+  };
+  const judged = (after: OpLine[]) =>
+    judgedOnBrokers([
+      ...sends('t-0', 0, 70),
+      subscribed(1, 'a'),
+      subscribed(2, 'b'),
+      subscribed(3, 'b'),
+      ...[1, 2, 3].flatMap((process) => polls(process, 10, 5)),
+      { at: 300, took: 1, f: 'assign', process: 3 },
+      ...polls(1, 1_000, 30),
+      ...polls(3, 1_000, 30),
+      ...after,
+    ]);
+  expect(await judged(polls(2, 1_000, 30))).toMatchObject({
+    outcome: 'valid',
+    evidence: { healsJudged: 3 },
+  });
+  const late = [...polls(2, 1_000, 20, 'fail'), ...polls(2, 2_000, 10)];
+  const dead = await judged(late);
+  expect(kinds(dead)).toEqual(['no-recovery']);
+  expect(dead.anomalies[0]?.why).toMatch(
+    /first operation of a member of group b succeeded only after/,
+  );
 });

@@ -4,12 +4,13 @@ import type { FaultKind, FaultRecord } from '../history/fault.ts';
 import { describeFault } from '../history/fault.ts';
 import type { Op } from '../history/op.ts';
 import type { Checker, RunRecord } from '../history/run-record.ts';
-import { Findings, formatMs, nodeLogProblem, phaseStarts, upperBound } from './evidence.ts';
+import { Findings, formatMs, nodeLogProblem, phaseStarts } from './evidence.ts';
+import { FirstSuccess, type Subject, subjectsOf } from './recovery-subjects.ts';
 
 const NAME = 'liveness';
 const GUARANTEE =
   'After every heal a leader is established and an operation succeeds within the recovery bound, on brokers ' +
-  'one on each partition.';
+  'one on each partition and a poll of a member in each consumer group.';
 
 const SERVING: ReadonlySet<string> = new Set([
   'write',
@@ -35,52 +36,6 @@ export interface FaultRecovery {
   failoverMs: number | null;
   /** From the heal complete to the first acknowledged operation that was invoked after it. */
   healRecoveryMs: number | null;
-}
-
-/** Answers "when did the first success come among those invoked at or after t" in O(log n). */
-class FirstSuccess {
-  readonly #invoked: number[];
-  /** Earliest return among the ops from each index on. */
-  readonly #earliest: number[];
-
-  constructor(ops: readonly Op[]) {
-    const ok = ops.filter((op) => op.type === 'ok').sort((a, b) => a.invokeTime - b.invokeTime);
-    this.#invoked = ok.map((op) => op.invokeTime);
-    this.#earliest = new Array<number>(ok.length);
-    let earliest = Number.POSITIVE_INFINITY;
-    for (let i = ok.length - 1; i >= 0; i--) {
-      earliest = Math.min(earliest, (ok[i] as Op).returnTime);
-      this.#earliest[i] = earliest;
-    }
-  }
-
-  /** ns since run start, or undefined. Times are integers, so "at or after t" is "above t − 1". */
-  after(t: number): number | undefined {
-    return this.#earliest[upperBound(this.#invoked, t - 1)];
-  }
-}
-
-/** What has to serve again after a heal, by its operations. */
-interface Subject {
-  /** In prose, after `operation`: empty, or which of them. */
-  of: string;
-  ops: readonly Op[];
-  answered: FirstSuccess;
-}
-
-/**
- * A coordinator serves or does not; of brokers each partition is served by itself, and whoever lives will
- * answer what concerns no partition.
- */
-function subjectsOf(run: RunRecord): Subject[] {
-  const subject = (of: string, ops: readonly Op[]): Subject => {
-    return { of, ops, answered: new FirstSuccess(ops) };
-  };
-  if ((run.brokerEvents?.length ?? 0) === 0) return [subject('', run.ops)];
-  const sends = run.ops.filter(({ f }) => f === 'send');
-  const byKey = Map.groupBy(sends, ({ key = '' }) => key);
-  if (byKey.size === 0) return [subject('', run.ops)];
-  return [...byKey].map(([key, ops]) => subject(` on ${key}`, ops));
 }
 
 function elapsedMs(from: number, to: number | undefined): number | null {

@@ -19,6 +19,8 @@ export interface OpLine extends Shown {
   node?: string;
   type?: Exclude<EventType, 'invoke'>;
   process?: number;
+  /** The invocation's value. */
+  asked?: unknown;
 }
 
 /** A fault in place from `from` (ms) until healed at `to`. */
@@ -81,11 +83,12 @@ function addOp(
   line: OpLine,
   i: number,
 ): void {
-  const { at, took, due, f, type = 'ok', process = 1000 + i, ...shown } = line;
+  const { at, took, due, f, type = 'ok', process = 1000 + i, asked, ...shown } = line;
   const who = { process, f, ...('key' in line ? { key: line.key } : {}) } as const;
   const sent = line.node === undefined ? {} : { node: line.node };
   const dueNs = due === undefined ? {} : { due: Math.round(due * NS_PER_MS) };
-  add(at, { ...who, ...sent, ...dueNs, type: 'invoke' } as Omit<Event, 'index' | 'time'>);
+  const value = asked === undefined ? {} : { value: asked };
+  add(at, { ...who, ...sent, ...dueNs, ...value, type: 'invoke' } as Omit<Event, 'index' | 'time'>);
   if (took === undefined) return;
   add(at + took, { ...who, ...shown, type } as Omit<Event, 'index' | 'time'>);
 }

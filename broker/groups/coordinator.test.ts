@@ -118,8 +118,8 @@ async function committed(groups: GroupCoordinator): Promise<number | string> {
 }
 
 /** A group of one, stable. */
-async function stable(groups: GroupCoordinator): Promise<JoinAnswer> {
-  const member = await joined(groups, ask());
+async function stable(groups: GroupCoordinator, what = ask()): Promise<JoinAnswer> {
+  const member = await joined(groups, what);
   expect(member.error).toBe('NONE');
   expect((await sync(groups, member, { [member.memberId]: 0 })).error).toBe('NONE');
   return member;
@@ -330,6 +330,23 @@ describe('another coordinator', () => {
     const coming = after.groups.join(ask());
     const back = await after.groups.join(ask({ memberId: one.memberId }));
     expect([back.generation, (await coming).generation]).toEqual([2, 2]);
+  });
+
+  it.each([
+    ['their rebalance timeout', { rebalanceTimeoutMs: 40 }],
+    ['their session timeout', { sessionTimeoutMs: 40 }],
+  ])('waits for members that died with the one before no longer than %s', async (_, timeout) => {
+    const logs = new MemoryLogs();
+    const before = await fixture(logs);
+    const dead = await stable(before.groups, ask(timeout));
+    before.replicas.lead(before.of, undefined);
+    const after = await fixture(logs);
+    // Nothing but the log tells of the dead; who comes says the same timeout of itself, but waits in its join.
+    const fresh = await joined(after.groups, ask(timeout));
+    expect(fresh).toMatchObject({ error: 'NONE', leader: fresh.memberId });
+    expect(fresh.generation).toBeGreaterThan(dead.generation);
+    expect(fresh.members.map(({ memberId }) => memberId)).toEqual([fresh.memberId]);
+    expect(beat(after.groups, dead)).toBe('UNKNOWN_MEMBER_ID');
   });
 
   it('is this one again, with the log cut short, when that says far more than is in force', async () => {
