@@ -15,11 +15,11 @@ export const z35: Mutant = {
   patches: [
     {
       file: 'coordinator/storage/epochs.ts',
-      find: `    replaceFile(path.join(this.#dir, name), (fd) => writeFullySync(fd, content, 0));
+      find: `    replaceFile(path.join(this.#dir, name), content);
 `,
       replace: `    const file = path.join(this.#dir, name);
     const fd = fs.openSync(file + '.tmp', 'w');
-    writeFullySync(fd, content, 0);
+    fs.writeSync(fd, content, 0, content.length, 0);
     fs.fsyncSync(fd);
     fs.closeSync(fd);
     fs.renameSync(file + '.tmp', file);

@@ -4,9 +4,9 @@
 // The file is durable before the log counts as durable beyond what it says, so below the flushed mark it is
 // exact; above it, recovery reads the epochs from the batches themselves.
 import path from 'node:path';
+import { replaceFile, replaceFileLater } from '../../wire/durable-files.ts';
 import { encodeCheckpoint, readCheckpoint } from './checkpoint.ts';
 import { CorruptLogError } from './errors.ts';
-import { replaceFile, replaceFileLater } from './files.ts';
 
 export const EPOCHS_NAME = 'leader-epoch-checkpoint';
 

@@ -6,8 +6,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { crc32c } from '../../wire/crc32c.ts';
+import { replaceFile, writeFullySync } from '../../wire/durable-files.ts';
 import { CorruptLogError } from './errors.ts';
-import { replaceFile, writeFullySync } from './files.ts';
 
 export const MARK_NAME = 'flushed-mark';
 const MAGIC = 0x4b46_4d31; // KFM1

@@ -2,10 +2,10 @@
 // log. It changes nothing: where the disk contradicts itself it throws, and an operator finds all as it was.
 import fs from 'node:fs';
 import path from 'node:path';
+import { TMP_SUFFIX } from '../../wire/durable-files.ts';
 import { type FoundBatch, type WalkEnd, walkFile } from './batch-walk.ts';
 import { EpochCache } from './epochs.ts';
 import { CorruptLogError } from './errors.ts';
-import { TMP_SUFFIX } from './files.ts';
 import { readMark } from './flush-mark.ts';
 import { type LogState, readState, STATE_NAME } from './log-state.ts';
 import { baseOffsetOf, type SegmentFacts, segmentFile } from './segment.ts';

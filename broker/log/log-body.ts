@@ -1,12 +1,12 @@
 // The state of an open log, in memory and on disk, and the changes of its files that take records away. Each of
 // those is ordered so that a crash at any point leaves a log that recovery can tell from a damaged one.
 import fs from 'node:fs';
+import { removeAll, shorten, syncDirectory } from '../../wire/durable-files.ts';
 import type { BatchHeader } from './batch-header.ts';
 import { walkBatches } from './batch-walk.ts';
 import type { LogConfig } from './config.ts';
 import type { EpochCache } from './epochs.ts';
 import { CorruptLogError } from './errors.ts';
-import { removeAll, removeInOrder, shorten, syncDirectory } from './files.ts';
 import type { FlushMark } from './flush-mark.ts';
 import { type LogState, writeState } from './log-state.ts';
 import {
@@ -197,7 +197,7 @@ export class LogBody {
     for (const segment of [...segments].reverse()) {
       segment.release();
       const [log, ...indexes] = segment.names as [string, ...string[]];
-      removeInOrder(this.dir, [log]);
+      removeAll(this.dir, [log]);
       removeAll(this.dir, indexes);
     }
   }

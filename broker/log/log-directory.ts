@@ -2,10 +2,16 @@
 // broker had been stopped in order. Deleting renames first, so that a crash never leaves half a partition.
 import fs from 'node:fs';
 import path from 'node:path';
+import {
+  makeDirectory,
+  removeAll,
+  replaceFile,
+  syncDirectory,
+  TMP_SUFFIX,
+} from '../../wire/durable-files.ts';
 import { encodeCheckpoint, readCheckpoint } from './checkpoint.ts';
 import type { LogConfig } from './config.ts';
 import { CorruptLogError } from './errors.ts';
-import { makeDirectory, removeAll, replaceFile, syncDirectory, TMP_SUFFIX } from './files.ts';
 import { LossMark } from './loss-mark.ts';
 import { PartitionLog, type Recovered } from './partition-log.ts';
 

@@ -1,9 +1,9 @@
 // What a log has to know about itself before it looks at its segments: where it begins, from where on it has
 // to be verified, and whether it was closed in order. One small file, replaced whole, so that the three agree.
 import path from 'node:path';
+import { replaceFile, replaceFileLater } from '../../wire/durable-files.ts';
 import { encodeCheckpoint, readCheckpoint } from './checkpoint.ts';
 import { CorruptLogError } from './errors.ts';
-import { replaceFile, replaceFileLater } from './files.ts';
 
 export const STATE_NAME = 'log-checkpoint';
 

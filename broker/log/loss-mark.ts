@@ -2,9 +2,9 @@
 // have been lost since. Who may have lost some must not be elected before it has caught up (KIP-966), and that
 // holds over every restart until then, with whatever settings.
 import path from 'node:path';
+import { replaceFile } from '../../wire/durable-files.ts';
 import { encodeCheckpoint, readCheckpoint } from './checkpoint.ts';
 import { CorruptLogError } from './errors.ts';
-import { replaceFile } from './files.ts';
 
 export const LOSS_MARK_NAME = '.unsynced-appends';
 

@@ -2,16 +2,15 @@
 // log, cuts the unsynced tail, and makes what is left durable before anybody is told of it.
 import fs from 'node:fs';
 import path from 'node:path';
-import { walkBatches } from './batch-walk.ts';
-import { CorruptLogError } from './errors.ts';
 import {
   makeDirectory,
   removeAll,
-  removeInOrder,
   shorten,
   syncDirectory,
   writeFullySync,
-} from './files.ts';
+} from '../../wire/durable-files.ts';
+import { walkBatches } from './batch-walk.ts';
+import { CorruptLogError } from './errors.ts';
 import { FlushMark } from './flush-mark.ts';
 import type { Inspection } from './inspection.ts';
 import { type LogState, writeState } from './log-state.ts';
@@ -42,7 +41,7 @@ export function mendLog(
   const { segments: facts, endOffset, epochs } = found;
   removeAll(dir, found.temporary);
   // Newest first, so that a crash leaves a log without a gap.
-  removeInOrder(dir, [...found.gone].reverse().flatMap(filesOf));
+  for (const name of [...found.gone].reverse().flatMap(filesOf)) removeAll(dir, [name]);
   const mark = new FlushMark(dir, found.durableOffset);
   if (!found.clean) {
     const last = facts.at(-1);

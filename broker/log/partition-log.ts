@@ -4,13 +4,15 @@
 // The files of its folder: segments with their indexes; `log-checkpoint` (where it begins, from where on to
 // verify it, whether it was closed); `flushed-mark` (how far it was durable); `leader-epoch-checkpoint`;
 // snapshots of the producers.
+
+import { syncDirectoryLater } from '../../wire/durable-files.ts';
 import { stampBatch } from '../../wire/kafka/record-batch.ts';
 import { type AppendResult, checkFetched, checkProduced } from './append.ts';
 import type { BatchHeader } from './batch-header.ts';
 import type { LogConfig } from './config.ts';
 import type { EpochEnd, EpochStart } from './epochs.ts';
 import { LogFailedError, NotContiguousError, OffsetOutOfRangeError } from './errors.ts';
-import { syncData, syncDirectoryLater } from './files.ts';
+import { syncData } from './files.ts';
 import { Flusher } from './flusher.ts';
 import { type Cut, inspectLog } from './inspection.ts';
 import { LogBody } from './log-body.ts';

@@ -2,9 +2,9 @@
 // at the batches of the last one alone. A snapshot that is missing or damaged costs only a longer look back.
 import fs from 'node:fs';
 import path from 'node:path';
+import { removeAll, TMP_SUFFIX } from '../../wire/durable-files.ts';
 import { encodeCheckpoint, readCheckpoint } from './checkpoint.ts';
 import { CorruptLogError } from './errors.ts';
-import { removeAll, TMP_SUFFIX } from './files.ts';
 import type { ProducerBatch, ProducerEntry, ProducerStates } from './producers.ts';
 
 const NAME = /^(\d{20})\.snapshot$/;

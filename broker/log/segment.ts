@@ -2,10 +2,11 @@
 // is its name. Only the last segment of a log is written to.
 import fs from 'node:fs';
 import path from 'node:path';
+import { writeFullySync } from '../../wire/durable-files.ts';
 import type { BatchHeader } from './batch-header.ts';
 import { walkFile } from './batch-walk.ts';
 import { CorruptLogError } from './errors.ts';
-import { readUpTo, readUpToSync, writeFullySync } from './files.ts';
+import { readUpTo, readUpToSync } from './files.ts';
 import { type IndexedExtent, NO_TIMESTAMP, type Place, SparseIndex } from './sparse-index.ts';
 
 const NAME_DIGITS = 20;

@@ -3,7 +3,7 @@
 // missing or not whole is built again from the segment.
 import fs from 'node:fs';
 import { crc32c } from '../../wire/crc32c.ts';
-import { TMP_SUFFIX } from './files.ts';
+import { TMP_SUFFIX } from '../../wire/durable-files.ts';
 
 /** What a segment says of itself beside its entries; an index of another size is not its index. */
 export interface IndexedExtent {

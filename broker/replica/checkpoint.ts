@@ -6,7 +6,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { crc32c } from '../../wire/crc32c.ts';
-import { replaceFileLater } from '../log/files.ts';
+import { replaceFileLater } from '../../wire/durable-files.ts';
 
 export const CHECKPOINT_NAME = 'replication-offset-checkpoint';
 const VERSION = 'v1';

@@ -2,8 +2,8 @@
 // under its name is another one, and what the first left must not become records of the second (KIP-516).
 import fs from 'node:fs';
 import path from 'node:path';
+import { replaceFile } from '../../wire/durable-files.ts';
 import { CorruptLogError } from '../log/errors.ts';
-import { replaceFile } from '../log/files.ts';
 import type { PartitionLog } from '../log/partition-log.ts';
 
 /** Kafka's name of the file. */

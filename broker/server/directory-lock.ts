@@ -2,7 +2,7 @@
 // each other's logs. Node cannot lock files, so the holder is named by what the kernel gives to one process only.
 import fs from 'node:fs';
 import path from 'node:path';
-import { makeDirectory } from '../log/files.ts';
+import { makeDirectory } from '../../wire/durable-files.ts';
 
 /** Kafka's name of it. */
 export const LOCK_NAME = '.lock';

@@ -6,8 +6,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { crc32c } from '../../wire/crc32c.ts';
+import { replaceFile, writeFullySync } from '../../wire/durable-files.ts';
 import { type Zxid, zxidHex } from '../zxid.ts';
-import { replaceFile, writeFullySync } from './files.ts';
 import { CorruptLogError } from './log-inspection.ts';
 
 const NAME = 'durableMark';
@@ -60,7 +60,7 @@ export class DurableMark {
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
       data = encode(0);
-      replaceFile(file, (fd) => writeFullySync(fd, encode(0), 0));
+      replaceFile(file, encode(0));
     }
     const zxid = decode(file, data);
     return new DurableMark(fs.openSync(file, 'r+'), zxid);

@@ -4,7 +4,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { crc32c } from '../../wire/crc32c.ts';
-import { replaceFile, writeFullySync } from './files.ts';
+import { replaceFile } from '../../wire/durable-files.ts';
 import { CorruptLogError } from './log-inspection.ts';
 
 const NAME = 'ensemble';
@@ -48,7 +48,7 @@ export class EnsembleStore {
   /** Durable when it returns. Throws when the disk fails. */
   keep(text: string): void {
     const content = Buffer.from(`${text}\n#${checksum(text)}\n`);
-    replaceFile(this.#file, (fd) => writeFullySync(fd, content, 0));
+    replaceFile(this.#file, content);
     this.#text = text;
   }
 }

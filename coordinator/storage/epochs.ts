@@ -4,8 +4,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { crc32c } from '../../wire/crc32c.ts';
+import { replaceFile } from '../../wire/durable-files.ts';
 import { EPOCH_MAX } from '../zxid.ts';
-import { replaceFile, writeFullySync } from './files.ts';
 import { CorruptLogError } from './log-inspection.ts';
 
 const ACCEPTED = 'acceptedEpoch';
@@ -101,6 +101,6 @@ export class EpochStore {
   /** Disk before memory: what this process says must outlive it. */
   #write(name: string, epoch: number): void {
     const content = Buffer.from(`${epoch} ${checksum(String(epoch))}\n`);
-    replaceFile(path.join(this.#dir, name), (fd) => writeFullySync(fd, content, 0));
+    replaceFile(path.join(this.#dir, name), content);
   }
 }

@@ -3,8 +3,8 @@
 // would break the promise made to clients; so would starting on it.
 import fs from 'node:fs';
 import path from 'node:path';
+import { TMP_SUFFIX } from '../../wire/durable-files.ts';
 import { type Zxid, zxidHex } from '../zxid.ts';
-import { TMP_SUFFIX } from './files.ts';
 import {
   type Cursor,
   decodeSegmentHeader,

@@ -2,12 +2,12 @@
 // tail, drops what a snapshot replaced, and makes the rest durable. All of it happens before
 // anything is served, since a vote already relies on it.
 import path from 'node:path';
+import { removeInOrder, shorten, syncDirectory, temporaryFiles } from '../../wire/durable-files.ts';
 import type { TxnRecord } from '../txn.ts';
 import { type Zxid, zxidHex } from '../zxid.ts';
 import type { DurableMark } from './durable-mark.ts';
-import { removeInOrder, syncDirectory, temporaryFiles } from './files.ts';
 import { CorruptLogError, type Cut, inspectLog, type LogInspection } from './log-inspection.ts';
-import { rewriteAfter, shorten } from './log-reading.ts';
+import { rewriteAfter } from './log-reading.ts';
 
 export interface TxnLogOptions {
   /** zxid of the snapshot recovered: what an empty log follows. 0: none. */

@@ -3,9 +3,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { crc32c } from '../../wire/crc32c.ts';
+import { replaceFileBy, shorten, syncDirectory, writeFullySync } from '../../wire/durable-files.ts';
 import { openTxn, type TxnRecord } from '../txn.ts';
 import { type Zxid, zxidHex } from '../zxid.ts';
-import { replaceFile, syncDirectory, writeFullySync } from './files.ts';
 import {
   type Batch,
   type Cursor,
@@ -91,21 +91,6 @@ function cutAtBatch(file: string, before: Cursor): Cursor {
   return before;
 }
 
-/** Makes a file end at `offset`, durably, also if an earlier life believes to have done so. */
-export function shorten(file: string, offset: number): void {
-  const fd = fs.openSync(file, 'r+');
-  try {
-    // Where the sync of an earlier cut failed, the kernel shows a length that the disk does not have, and
-    // has nothing to write any more: only a change makes it write again.
-    fs.ftruncateSync(fd, offset + 1);
-    fs.ftruncateSync(fd, offset);
-    fs.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
-  syncDirectory(path.dirname(file));
-}
-
 /**
  * Writes again what a segment holds above `after`, durably. Where an fsync failed, the kernel goes on
  * showing bytes that the disk does not have and counts them as written: syncing again does nothing.
@@ -149,7 +134,7 @@ function cutInBatch(
     },
     keep.map((bytes) => ({ bytes, hash: crc32c(bytes) })),
   );
-  replaceFile(path.join(dir, segment.name), (fd) => {
+  replaceFileBy(path.join(dir, segment.name), (fd) => {
     writeFullySync(fd, headerBytes(segment), 0);
     // Batch by batch, each checked: a read that went wrong must not be written back as the truth.
     for (const { batch: whole } of walkSegment(dir, segment, 0)) {

@@ -4,10 +4,10 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
+import { openDirectory, writeFullySync } from '../../wire/durable-files.ts';
 import type { TxnRecord } from '../txn.ts';
 import type { Zxid } from '../zxid.ts';
 import type { DurableMark } from './durable-mark.ts';
-import { openDirectory, writeFullySync } from './files.ts';
 import {
   type Cursor,
   encodeBatch,

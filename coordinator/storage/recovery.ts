@@ -2,12 +2,12 @@
 // it, checked against each other. It refuses to start on what no crash can explain, and says what
 // it found.
 import path from 'node:path';
+import { makeDirectory, removeInOrder, temporaryFiles } from '../../wire/durable-files.ts';
 import type { TxnRecord } from '../txn.ts';
 import { epochOf, type Zxid, zxidHex } from '../zxid.ts';
 import { DurableMark } from './durable-mark.ts';
 import { EnsembleStore } from './ensemble-store.ts';
 import { EpochStore } from './epochs.ts';
-import { makeDirectory, removeInOrder, temporaryFiles } from './files.ts';
 import { lockDirectory } from './lock.ts';
 import { CorruptLogError, inspectLog } from './log-inspection.ts';
 import type { Snapshot } from './snapshot-format.ts';

@@ -3,8 +3,13 @@
 // under a checksum.
 import fs from 'node:fs';
 import path from 'node:path';
+import {
+  removeInOrder,
+  replaceFileBy,
+  syncDirectory,
+  TMP_SUFFIX,
+} from '../../wire/durable-files.ts';
 import type { Zxid } from '../zxid.ts';
-import { removeInOrder, replaceFile, syncDirectory, TMP_SUFFIX } from './files.ts';
 import {
   decodeSnapshot,
   encodeSnapshot,
@@ -108,7 +113,7 @@ export class SnapshotStore {
    * recovery does it. Throws when the disk fails.
    */
   installSync(zxid: Zxid, chunks: readonly Buffer[], digest: string): void {
-    replaceFile(this.#file(zxid), (fd) => {
+    replaceFileBy(this.#file(zxid), (fd) => {
       for (const part of encodeSnapshot(this.#facts(zxid, digest, true), chunks)) {
         for (let at = 0; at < part.length; ) at += fs.writeSync(fd, part, at);
       }

@@ -5,10 +5,10 @@
 // into the next. So when a batch is written everything before it is durable, and the batch says so
 // on disk: recovery can tell an unsynced tail, which it cuts, from damage, which it refuses.
 import fs from 'node:fs';
+import { removeInOrder } from '../../wire/durable-files.ts';
 import type { TxnRecord } from '../txn.ts';
 import { follows, type Zxid, zxidHex } from '../zxid.ts';
 import type { DurableMark } from './durable-mark.ts';
-import { removeInOrder } from './files.ts';
 import { batchBytes, peekZxid } from './log-format.ts';
 import type { LogInspection, Segment } from './log-inspection.ts';
 import { checkHistory, mendLog, type RecoveredLog, type TxnLogOptions } from './log-mending.ts';
