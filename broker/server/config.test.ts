@@ -94,7 +94,7 @@ describe('a configuration', () => {
   const without = (name: string) => GOOD.filter((line) => !line.startsWith(`${name}=`));
 
   it.each<[string, readonly string[], RegExp]>([
-    ['a name nobody knows', [...GOOD, 'x=1'], /:7: unknown name 'x', known are advertised/],
+    ['a name nobody knows', [...GOOD, 'x=1'], /:7: unknown key 'x', known are advertised/],
     ['no assignment', [...GOOD, 'x'], /:7: expected key=value, got 'x'/],
     ['a name twice', [...GOOD, 'broker.id=4'], /:7: broker.id was already given at .*:1/],
     ['no number', [...GOOD, 'num.partitions=many'], /expected a whole number of 1 to .*'many'/],

@@ -1,24 +1,18 @@
 // The configuration of a broker: Kafka's server.properties and the flags it is started with. Everything wrong is
 // said before anything starts, in terms of the file's own lines.
-import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseConnectString } from '../../coordinator/client/index.ts';
 import type { EventLogOptions } from '../../wire/event-log.ts';
+import { ConfigError, readText, wholeNumber } from '../../wire/property-file.ts';
 import type { Endpoints } from '../contract.ts';
 import type { GroupConfig } from '../groups/membership.ts';
 import { type Doors, readDoors } from './doors.ts';
 import type { FrontConfig } from './front.ts';
-import {
-  ConfigError,
-  type NumberName,
-  Properties,
-  SETTINGS,
-  type SettingName,
-} from './properties.ts';
+import { type NumberName, Properties, SETTINGS, type SettingName } from './properties.ts';
 import type { TopicDefaults } from './settings.ts';
 
-export { ConfigError } from './properties.ts';
+export { ConfigError } from '../../wire/property-file.ts';
 
 export interface BrokerConfig {
   readonly brokerId: number;
@@ -108,12 +102,6 @@ function parseFlags(argv: readonly string[]): Flags {
   }
 }
 
-function wholeNumber(what: string, given: string): number {
-  const value = Number(given);
-  if (/^\d+$/.test(given) && value <= ID_MAX) return value;
-  throw new ConfigError(`${what}: expected a whole number of 0 to ${ID_MAX}, got '${given}'`);
-}
-
 function parseEvents(flags: Flags, brokerId: number): EventLogOptions | undefined {
   const level = LEVELS.find((each) => each === (flags['event-level'] ?? 'state'));
   if (level === undefined) {
@@ -135,7 +123,7 @@ function parseEvents(flags: Flags, brokerId: number): EventLogOptions | undefine
     path: path.resolve(flags.events),
     level,
     node: flags.node ?? `b${brokerId}`,
-    incarnation: wholeNumber('--incarnation', flags.incarnation ?? '1'),
+    incarnation: wholeNumber('--incarnation', flags.incarnation ?? '1', 0, ID_MAX),
     baseNs: BigInt(base),
   };
 }
@@ -250,16 +238,11 @@ function readFront(properties: Properties, doors: Doors): FrontConfig {
 export function loadConfig(argv: readonly string[]): BrokerConfig {
   const flags = parseFlags(argv);
   if (flags.config === undefined) throw new ConfigError(`--config is missing\n${USAGE}`);
-  let content: string;
-  try {
-    content = fs.readFileSync(flags.config, 'utf8');
-  } catch (error) {
-    throw new ConfigError(`cannot read the configuration: ${(error as Error).message}`);
-  }
+  const content = readText(flags.config, 'the configuration');
   const properties = new Properties(content, flags.config);
   const id = flags['broker-id'];
   const brokerId =
-    id === undefined ? properties.number('broker.id') : wholeNumber('--broker-id', id);
+    id === undefined ? properties.number('broker.id') : wholeNumber('--broker-id', id, 0, ID_MAX);
   if (brokerId < 0) {
     throw new ConfigError(
       `${flags.config}: broker.id is missing, expected a line broker.id=N or --broker-id N`,

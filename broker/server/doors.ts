@@ -1,8 +1,9 @@
 // The listeners of a broker as its configuration names them, and the endpoints that it registers. Whatever would
 // only show when a client cannot connect is refused here.
+import { ConfigError } from '../../wire/property-file.ts';
 import type { Endpoints } from '../contract.ts';
 import type { Listener } from './front.ts';
-import { ConfigError, type Properties, type SettingName } from './properties.ts';
+import type { Properties, SettingName } from './properties.ts';
 
 const PORT_MAX = 65_535;
 const ANY_HOST = '0.0.0.0';

@@ -1,10 +1,6 @@
 // The lines of a server.properties: which names there are, what each may be, and what it is if nobody says. All
 // names are Kafka's, so that a file written for Kafka is taken or told what is wrong with it.
-
-/** The configuration cannot be used; the message says where and what was expected. */
-export class ConfigError extends Error {
-  override name = 'ConfigError';
-}
+import { ConfigError, type Property, PropertyFile, wholeNumber } from '../../wire/property-file.ts';
 
 interface NumberSetting {
   readonly kind: 'number';
@@ -111,77 +107,38 @@ const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
   'offsets.retention.minutes': 'offsets of groups never expire',
 };
 
-interface Given {
-  readonly value: string;
-  /** `file:line` */
-  readonly where: string;
-}
-
 /** Names whose values are whole numbers. */
 export type NumberName = {
   [N in SettingName]: (typeof SETTINGS)[N] extends NumberSetting ? N : never;
 }[SettingName];
 
+function check({ key, value, where }: Property): void {
+  const setting: Setting = SETTINGS[key as SettingName];
+  if (setting.kind === 'flag' && value !== 'true' && value !== 'false') {
+    throw new ConfigError(`${where}: ${key}: expected true or false, got '${value}'`);
+  }
+  if (setting.kind === 'number') wholeNumber(`${where}: ${key}`, value, setting.min, setting.max);
+}
+
 /** The properties of one file over the defaults, each checked when it is read. */
-export class Properties {
-  readonly file: string;
-  /** What was taken without effect. */
-  readonly warnings: string[] = [];
-  readonly #given = new Map<string, Given>();
-
-  /** Reads `key=value` lines and comments. Throws ConfigError for any other line, name or value. */
+export class Properties extends PropertyFile<SettingName> {
+  /** Throws ConfigError for a line that is no assignment, a name that is not known or a wrong value. */
   constructor(content: string, file: string) {
-    this.file = file;
-    for (const [index, raw] of content.split(/\r?\n/).entries()) {
-      const line = raw.trim();
-      if (line === '' || line.startsWith('#') || line.startsWith('!')) continue;
-      this.#take(line, `${file}:${index + 1}`);
-    }
-  }
-
-  #take(line: string, where: string): void {
-    const equals = line.indexOf('=');
-    if (equals <= 0) throw new ConfigError(`${where}: expected key=value, got '${line}'`);
-    const name = line.slice(0, equals).trim();
-    const value = line.slice(equals + 1).trim();
-    const earlier = this.#given.get(name);
-    if (earlier !== undefined)
-      throw new ConfigError(`${where}: ${name} was already given at ${earlier.where}`);
-    const idle = WITHOUT_EFFECT[name];
-    if (idle !== undefined) this.warnings.push(`${where}: ${name} has no effect: ${idle}`);
-    else if (!Object.hasOwn(SETTINGS, name)) {
-      const known = Object.keys(SETTINGS).sort().join(', ');
-      throw new ConfigError(`${where}: unknown name '${name}', known are ${known}`);
-    }
-    this.#given.set(name, { value, where });
-    if (idle === undefined) this.#check(name as SettingName, value, where);
-  }
-
-  #check(name: SettingName, value: string, where: string): void {
-    const setting: Setting = SETTINGS[name];
-    if (setting.kind === 'flag' && value !== 'true' && value !== 'false')
-      throw new ConfigError(`${where}: ${name}: expected true or false, got '${value}'`);
-    if (setting.kind !== 'number') return;
-    const { min, max } = setting;
-    const found = Number(value);
-    if (!/^-?\d+$/.test(value) || found < min || found > max) {
-      throw new ConfigError(
-        `${where}: ${name}: expected a whole number of ${min} to ${max}, got '${value}'`,
-      );
-    }
+    const keys = Object.keys(SETTINGS).sort();
+    super(content, file, { keys, withoutEffect: WITHOUT_EFFECT, check });
   }
 
   /** Where a name was given, `file:line`; the file alone if it was not. */
   where(name: SettingName): string {
-    return this.#given.get(name)?.where ?? this.file;
+    return this.get(name)?.where ?? this.file;
   }
 
   given(name: SettingName): boolean {
-    return this.#given.has(name);
+    return this.get(name) !== undefined;
   }
 
   text(name: SettingName): string {
-    return this.#given.get(name)?.value ?? String(SETTINGS[name].fallback);
+    return this.get(name)?.value ?? String(SETTINGS[name].fallback);
   }
 
   number(name: NumberName): number {

@@ -1,11 +1,6 @@
-// The lines of a zoo.cfg: which keys there are, how a line is read, and how a value is checked. What
-// they mean together is config.ts's business.
-import fs from 'node:fs';
-
-/** The configuration cannot be used; the message says where and what was expected. */
-export class ConfigError extends Error {
-  override name = 'ConfigError';
-}
+// The lines of a zoo.cfg: which keys there are, and how a value is checked. What they mean together is
+// config.ts's business.
+import { ConfigError, type Property, PropertyFile, wholeNumber } from '../../wire/property-file.ts';
 
 /** As ZooKeeper's, so that a zoo.cfg can be taken as it is; the last six are this server’s own. */
 export const KNOWN_KEYS = [
@@ -77,93 +72,36 @@ export const SERVER_PREFIX = 'server.';
 export const PORT_MAX = 65_535;
 export const INT_MAX = 2 ** 31 - 1;
 
-/** One line of the file and its place, `file:line`. */
-export interface Property {
-  key: string;
-  value: string;
-  where: string;
-}
-
-/** A whole number from text. Throws ConfigError that names `what`. */
-export function wholeNumber(what: string, text: string, min: number, max: number): number {
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < min || value > max) {
-    throw new ConfigError(`${what}: expected a whole number of ${min} to ${max}, got '${text}'`);
-  }
-  return value;
-}
-
-/** The text of a file. Throws ConfigError that names `what`. */
-export function readText(file: string, what: string): string {
-  try {
-    return fs.readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new ConfigError(`cannot read ${what}: ${(error as Error).message}`);
-  }
-}
-
 /** The properties of one file, and typed access to them. */
-export class Properties {
-  /** The file's name as it was given. */
-  readonly file: string;
-  /** What was taken without effect. */
-  readonly warnings: string[] = [];
-  readonly #found = new Map<string, Property>();
-
-  /** Reads `key=value` lines and comments. Throws ConfigError for any other line or key. */
+export class Properties extends PropertyFile<ConfigKey> {
+  /** Throws ConfigError for a line that is no assignment or a key that is not known. */
   constructor(text: string, file: string) {
-    this.file = file;
-    for (const [index, raw] of text.split(/\r?\n/).entries()) {
-      const line = raw.trim();
-      if (line === '' || line.startsWith('#') || line.startsWith('!')) continue;
-      this.#take(line, `${file}:${index + 1}`);
-    }
-  }
-
-  #take(line: string, where: string): void {
-    const equals = line.indexOf('=');
-    if (equals <= 0) throw new ConfigError(`${where}: expected key=value, got '${line}'`);
-    const key = line.slice(0, equals).trim();
-    const value = line.slice(equals + 1).trim();
-    const earlier = this.#found.get(key);
-    if (earlier !== undefined) {
-      throw new ConfigError(`${where}: ${key} was already given at ${earlier.where}`);
-    }
-    const idle = WITHOUT_EFFECT[key];
-    if (idle !== undefined) {
-      this.warnings.push(`${where}: ${key} has no effect: ${idle}`);
-    } else if (!KNOWN_KEYS.some((known) => known === key) && !key.startsWith(SERVER_PREFIX)) {
-      const names = [...KNOWN_KEYS, `${SERVER_PREFIX}N`].join(', ');
-      throw new ConfigError(`${where}: unknown key '${key}', known are ${names}`);
-    }
-    this.#found.set(key, { key, value, where });
-  }
-
-  get(key: ConfigKey): Property | undefined {
-    return this.#found.get(key);
+    super(text, file, {
+      keys: KNOWN_KEYS,
+      prefixes: [SERVER_PREFIX],
+      withoutEffect: WITHOUT_EFFECT,
+    });
   }
 
   /** The server.N lines. */
-  *servers(): Generator<Property> {
-    for (const entry of this.#found.values()) {
-      if (entry.key.startsWith(SERVER_PREFIX)) yield entry;
-    }
+  servers(): Iterable<Property> {
+    return this.beginningWith(SERVER_PREFIX);
   }
 
   text(key: ConfigKey): string | undefined {
-    return this.#found.get(key)?.value;
+    return this.get(key)?.value;
   }
 
   /** A whole number. Throws ConfigError with the line. */
   number(key: ConfigKey, fallback: number, min: number, max = INT_MAX): number {
-    const entry = this.#found.get(key);
+    const entry = this.get(key);
     if (entry === undefined) return fallback;
     return wholeNumber(`${entry.where}: ${key}`, entry.value, min, max);
   }
 
   /** One of a few words. Throws ConfigError that lists them. */
   choice<Word extends string>(key: ConfigKey, fallback: Word, words: readonly Word[]): Word {
-    const entry = this.#found.get(key);
+    const entry = this.get(key);
     if (entry === undefined) return fallback;
     const word = words.find((each) => each === entry.value);
     if (word === undefined) {

@@ -1,7 +1,8 @@
 // Certificates and keys as a zoo.cfg names them: PEM files, as ZooKeeper takes with type PEM. They
 // are read when the configuration is, so that a missing one is said before anything starts.
 import path from 'node:path';
-import { ConfigError, type ConfigKey, type Properties, readText } from './config-file.ts';
+import { ConfigError, readText } from '../../wire/property-file.ts';
+import type { ConfigKey, Properties } from './config-file.ts';
 
 /** Who a server is and whom it believes. */
 export interface Identity {

@@ -4,20 +4,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { ConfigError, readText, wholeNumber } from '../../wire/property-file.ts';
 import { FRAME_BYTES_MAX } from '../protocol/codes.ts';
 import type { Peer } from '../zab/context.ts';
 import { clashOf, parseMember, SID_MAX } from '../zab/members.ts';
 import { COUNTER_MAX } from '../zxid.ts';
-import {
-  ConfigError,
-  type ConfigKey,
-  INT_MAX,
-  PORT_MAX,
-  Properties,
-  readText,
-  SERVER_PREFIX,
-  wholeNumber,
-} from './config-file.ts';
+import { type ConfigKey, INT_MAX, PORT_MAX, Properties, SERVER_PREFIX } from './config-file.ts';
 import {
   readSecureClients,
   readSecurePeers,
@@ -95,7 +87,7 @@ export interface ServerConfig {
   events?: EventConfig;
 }
 
-export { ConfigError } from './config-file.ts';
+export { ConfigError } from '../../wire/property-file.ts';
 
 const USAGE =
   'usage: --config FILE [--myid N] [--events FILE] [--event-level off|state|all] ' +
