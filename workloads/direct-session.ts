@@ -34,8 +34,6 @@ import {
 import type { Heard } from '../history/event.ts';
 
 const FRAME_BYTES_MAX = 4 * 1024 * 1024;
-/** More than any reply's body has. */
-const STATS_BEYOND_REPLY = 64;
 
 export interface DirectSessionOptions {
   address(node: string): ServerAddress;
@@ -180,19 +178,9 @@ export class DirectSession {
     waiting?.end(fired);
   }
 
-  /**
-   * Loses the connection and keeps the session. A session has no word for that: a reply that cannot be
-   * decoded makes it give its connection up, as it would for a server that speaks nonsense.
-   */
-  async lose(): Promise<void> {
-    if (!this.connected) return;
-    const request = { op: Op.exists, what: 'a reply to stumble over' };
-    const encode = encoded(PathWatchRequest, { path: '/', watch: false });
-    const stumble = ({ body }: Reply): void => {
-      for (let i = 0; i < STATS_BEYOND_REPLY; i++) ExistsResponse.read(body);
-    };
-    // Its rejection is what was wanted: the connection is lost, by the stumble or already before it.
-    await this.#ask({ ...request, encode }, stumble).catch(() => undefined);
+  /** Loses the connection and keeps the session, at once: a server that is silent has no say in it. */
+  lose(): void {
+    if (this.connected) this.#session.drop('it goes on at another server');
   }
 
   /** Creates a node; `flags` is a number of CreateFlag. */

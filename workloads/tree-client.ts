@@ -193,7 +193,7 @@ export class TreeClient implements WorkloadClient {
   async #reattach(node: string): Promise<OpResult> {
     const session = this.#main;
     if (session?.id === undefined || session.over) return { type: 'fail', error: 'NoSession' };
-    await session.lose();
+    session.lose();
     clearTimeout(this.#returning);
     if (!session.connecting) session.aim(node);
     try {
