@@ -47,6 +47,9 @@ const LAST_STANDING = 0.3;
 /** The last part of the phase is left to the last heals. */
 const TAIL_MS = 3_000;
 
+/** No longer than this is the coordinators' part of a run spared: what is hardly struck proves nothing, ms. */
+const SPARED_MS_MAX = 12_000;
+
 /** A multiple of it chooses the first of three, five or seven nodes. */
 const SAME_CHOICE = 3 * 5 * 7;
 
@@ -102,6 +105,7 @@ export function drawStackRounds(
   const fast = random.bool(0.3);
   const rounds: Round[] = [];
   let atMs = 0;
+  let struckMs = 0;
   for (;;) {
     if (lonelyAfterMs !== undefined && random.bool(LAST_STANDING)) {
       const play = lastStanding(random, lonelyAfterMs);
@@ -112,7 +116,9 @@ export function drawStackRounds(
       continue;
     }
     const drawn = drawRound(random, kinds.length > 0 ? kinds : KINDS, fast);
-    const of = random.pick(SERVICES);
+    const picked = random.pick(SERVICES);
+    const of = atMs - struckMs > SPARED_MS_MAX ? 'coordinator' : picked;
+    if (of === 'coordinator') struckMs = atMs;
     const victims = random.pick(of === 'broker' ? VICTIMS : PLAIN_VICTIMS);
     // A disk that goes on with damage strikes few, as it was drawn.
     const whole: Round = {
