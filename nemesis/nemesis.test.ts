@@ -78,13 +78,15 @@ const breaking = [
 
 describe('rhythm', () => {
   it.each(breaking)('$name: four faults in 30 s, two in 10 s, healed in time', (nemesis) => {
+    // Nobody takes over from all: a longer death of them would show no more.
+    const heldMsMin = nemesis === killAll ? 1_500 : 3_000;
     for (let seed = 1; seed <= 50; seed++) {
       const long = play(nemesis, 3, 30_000, seed);
       expect(long.length).toBeGreaterThanOrEqual(4);
       expect(long[0]!.fromMs).toBeLessThan(2_500);
       for (const [i, fault] of long.entries()) {
         expect(fault.untilMs, `fault ${i} of seed ${seed}`).toBeDefined();
-        expect(fault.untilMs! - fault.fromMs).toBeGreaterThanOrEqual(3_000);
+        expect(fault.untilMs! - fault.fromMs).toBeGreaterThanOrEqual(heldMsMin);
         const next = long[i + 1]?.fromMs ?? 30_000;
         expect(next - fault.untilMs!).toBeGreaterThan(1_500);
       }

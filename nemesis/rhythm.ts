@@ -12,6 +12,8 @@ const ROUND_MS = 7_000;
 const SHORT_ROUND_MS = 4_400;
 /** What observing, injecting, verifying and healing take in all, as far as a plan can know. */
 const CALLS_MS = 900;
+/** The least part of a round that a fault lasts: long enough for others to take over and serve. */
+const HOLD_PART_MIN = 0.52;
 const LEADERLESS_PAUSE_MS = 200;
 const LEADERLESS_TRIES = 25;
 
@@ -31,9 +33,14 @@ export type Strike = (round: number) => Fault | Generator<Step, Fault | undefine
 
 /**
  * Round after round: choose a fault, inject it, hold it, heal it, let the cluster recover. No fault
- * is begun that could not last its time before the phase ends.
+ * is begun that could not last its time before the phase ends. `holdPartMin`: the least part of a round that
+ * the fault lasts, 0 to 0.9.
  */
-export function* rounds(context: NemesisContext, strike: Strike): Plan {
+export function* rounds(
+  context: NemesisContext,
+  strike: Strike,
+  holdPartMin = HOLD_PART_MIN,
+): Plan {
   const { random, timeLimitMs } = context;
   const firstMs = Math.min(FIRST_MS, timeLimitMs / 4);
   const count = roundCount(timeLimitMs);
@@ -42,7 +49,7 @@ export function* rounds(context: NemesisContext, strike: Strike): Plan {
   yield { kind: 'sleep', ms: firstMs };
   let passedMs = firstMs;
   for (let round = 0; round < count; round++) {
-    const holdMs = activeMs * (0.52 + 0.1 * random.float());
+    const holdMs = activeMs * (holdPartMin + 0.1 * random.float());
     const chosen = strike(round);
     let waitedMs = 0;
     let fault: Fault | undefined;
