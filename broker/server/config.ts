@@ -1,10 +1,10 @@
 // The configuration of a broker: Kafka's server.properties and the flags it is started with. Everything wrong is
 // said before anything starts, in terms of the file's own lines.
 import path from 'node:path';
-import { parseArgs } from 'node:util';
 import { parseConnectString } from '../../coordinator/client/index.ts';
 import type { EventLogOptions } from '../../wire/event-log.ts';
 import { ConfigError, readText, wholeNumber } from '../../wire/property-file.ts';
+import { eventOptions, parseServerFlags } from '../../wire/server-flags.ts';
 import type { Endpoints } from '../contract.ts';
 import type { GroupConfig } from '../groups/membership.ts';
 import { type Doors, readDoors } from './doors.ts';
@@ -43,10 +43,6 @@ export interface BrokerConfig {
   readonly events?: EventLogOptions;
 }
 
-const USAGE =
-  'usage: --config FILE [--broker-id N] [--events FILE] [--event-level off|state|all] ' +
-  '[--event-base NS] [--incarnation N] [--node NAME]';
-const LEVELS = ['off', 'state', 'all'] as const;
 const SECOND_MS = 1_000;
 const ID_MAX = 2 ** 31 - 1;
 /** Produce requests of one connection under way at once; idempotent clients have five. */
@@ -81,52 +77,6 @@ const REPLICATION_NAMES: readonly SettingName[] = [
   'log.flush.offset.checkpoint.interval.ms',
   'log.retention.check.interval.ms',
 ];
-
-const FLAGS = [
-  'config',
-  'broker-id',
-  'events',
-  'event-level',
-  'event-base',
-  'incarnation',
-  'node',
-] as const;
-type Flags = Partial<Record<(typeof FLAGS)[number], string>>;
-
-function parseFlags(argv: readonly string[]): Flags {
-  const options = Object.fromEntries(FLAGS.map((name) => [name, { type: 'string' } as const]));
-  try {
-    return parseArgs({ args: [...argv], options }).values as Flags;
-  } catch (error) {
-    throw new ConfigError(`${(error as Error).message}\n${USAGE}`);
-  }
-}
-
-function parseEvents(flags: Flags, brokerId: number): EventLogOptions | undefined {
-  const level = LEVELS.find((each) => each === (flags['event-level'] ?? 'state'));
-  if (level === undefined) {
-    const got = flags['event-level'];
-    throw new ConfigError(`--event-level: expected one of ${LEVELS.join(', ')}, got '${got}'`);
-  }
-  const base = flags['event-base'] ?? '0';
-  if (!/^-?\d{1,19}$/.test(base))
-    throw new ConfigError(`--event-base: expected nanoseconds, got '${base}'`);
-  if (flags.events === undefined) {
-    // A level of off needs no file, so that a launcher may pass it always.
-    const stray = (['event-level', 'event-base', 'incarnation', 'node'] as const).find(
-      (name) => flags[name] !== undefined,
-    );
-    if (stray === undefined || flags['event-level'] === 'off') return undefined;
-    throw new ConfigError(`--${stray} needs --events FILE`);
-  }
-  return {
-    path: path.resolve(flags.events),
-    level,
-    node: flags.node ?? `b${brokerId}`,
-    incarnation: wholeNumber('--incarnation', flags.incarnation ?? '1', 0, ID_MAX),
-    baseNs: BigInt(base),
-  };
-}
 
 function needed(properties: Properties, name: SettingName, example: string): string {
   const value = properties.text(name);
@@ -236,8 +186,7 @@ function readFront(properties: Properties, doors: Doors): FrontConfig {
  * Throws ConfigError. Names and defaults: Kafka's documentation, "Broker Configs".
  */
 export function loadConfig(argv: readonly string[]): BrokerConfig {
-  const flags = parseFlags(argv);
-  if (flags.config === undefined) throw new ConfigError(`--config is missing\n${USAGE}`);
+  const flags = parseServerFlags(argv, 'broker-id');
   const content = readText(flags.config, 'the configuration');
   const properties = new Properties(content, flags.config);
   const id = flags['broker-id'];
@@ -249,7 +198,7 @@ export function loadConfig(argv: readonly string[]): BrokerConfig {
     );
   }
   const doors = readDoors(properties);
-  const events = parseEvents(flags, brokerId);
+  const events = eventOptions(flags, `b${brokerId}`);
   const names = Object.keys(SETTINGS) as SettingName[];
   return {
     brokerId,

@@ -3,13 +3,14 @@
 // lines.
 import fs from 'node:fs';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
+import type { EventLogOptions } from '../../wire/event-log.ts';
 import { ConfigError, readText, wholeNumber } from '../../wire/property-file.ts';
+import { eventOptions, parseServerFlags } from '../../wire/server-flags.ts';
 import { FRAME_BYTES_MAX } from '../protocol/codes.ts';
 import type { Peer } from '../zab/context.ts';
 import { clashOf, parseMember, SID_MAX } from '../zab/members.ts';
 import { COUNTER_MAX } from '../zxid.ts';
-import { type ConfigKey, INT_MAX, PORT_MAX, Properties, SERVER_PREFIX } from './config-file.ts';
+import { type ConfigKey, PORT_MAX, Properties, SERVER_PREFIX } from './config-file.ts';
 import {
   readSecureClients,
   readSecurePeers,
@@ -18,18 +19,6 @@ import {
 } from './config-tls.ts';
 import { FOUR_LETTER_WORDS } from './four-letter-words.ts';
 import { type ClientLimits, DEFAULT_LIMITS } from './limits.ts';
-
-/** How the server reports what it does (wire/event-log.ts). */
-export interface EventConfig {
-  /** File to append to. */
-  path: string;
-  level: 'off' | 'state' | 'all';
-  node: string;
-  /** Numbers the starts of this node. */
-  incarnation: number;
-  /** Value of the monotonic clock, ns, that counts as time 0. */
-  baseNs: bigint;
-}
 
 export interface ServerConfig {
   sid: number;
@@ -84,45 +73,14 @@ export interface ServerConfig {
   /** `super:` and the digest of `super:password`; absent: nobody is above access lists. */
   superDigest?: string;
   /** Absent: nobody watches. */
-  events?: EventConfig;
+  events?: EventLogOptions;
 }
 
 export { ConfigError } from '../../wire/property-file.ts';
 
-const USAGE =
-  'usage: --config FILE [--myid N] [--events FILE] [--event-level off|state|all] ' +
-  '[--event-base NS] [--incarnation N] [--node NAME]';
-
-const LEVELS = ['off', 'state', 'all'] as const;
 const DEFAULT_CLIENT_PORT = 2181;
 /** A request and its reply travel between servers in frames of at most 64 MB. */
 const FRAME_BYTES_TOP = 32 * 1024 * 1024;
-
-type Flags = Record<
-  'config' | 'myid' | 'events' | 'event-level' | 'event-base' | 'incarnation' | 'node',
-  string | undefined
->;
-
-function parseFlags(argv: readonly string[]): Flags {
-  const option = { type: 'string' } as const;
-  try {
-    const { values } = parseArgs({
-      args: [...argv],
-      options: {
-        config: option,
-        myid: option,
-        events: option,
-        'event-level': option,
-        'event-base': option,
-        incarnation: option,
-        node: option,
-      },
-    });
-    return values as Flags;
-  } catch (error) {
-    throw new ConfigError(`${(error as Error).message}\n${USAGE}`);
-  }
-}
 
 function parsePeers(properties: Properties): Peer[] {
   const peers: Peer[] = [];
@@ -169,33 +127,6 @@ function findSid(flag: string | undefined, dataDir: string, peers: readonly Peer
     throw new ConfigError(`myid is ${sid}, but the server.N lines are for ${known}`);
   }
   return sid;
-}
-
-function parseEvents(flags: Flags, sid: number): EventConfig | undefined {
-  const given = (['event-level', 'event-base', 'incarnation', 'node'] as const).filter(
-    (name) => flags[name] !== undefined,
-  );
-  if (flags.events === undefined) {
-    // A level of off needs no file, so that a launcher may pass it always.
-    if (given.length === 0 || flags['event-level'] === 'off') return undefined;
-    throw new ConfigError(`--${given[0]} needs --events FILE`);
-  }
-  const level = LEVELS.find((each) => each === (flags['event-level'] ?? 'state'));
-  if (level === undefined) {
-    const got = flags['event-level'];
-    throw new ConfigError(`--event-level: expected one of ${LEVELS.join(', ')}, got '${got}'`);
-  }
-  const base = flags['event-base'] ?? '0';
-  if (!/^-?\d{1,19}$/.test(base)) {
-    throw new ConfigError(`--event-base: expected nanoseconds, got '${base}'`);
-  }
-  return {
-    path: path.resolve(flags.events),
-    level,
-    node: flags.node ?? `n${sid}`,
-    incarnation: wholeNumber('--incarnation', flags.incarnation ?? '1', 0, INT_MAX),
-    baseNs: BigInt(base),
-  };
 }
 
 function readLimits(properties: Properties): ClientLimits {
@@ -270,8 +201,7 @@ function readSuperDigest(properties: Properties): string | undefined {
  * Parameters".
  */
 export function loadConfig(argv: readonly string[]): ServerConfig {
-  const flags = parseFlags(argv);
-  if (flags.config === undefined) throw new ConfigError(`--config is missing\n${USAGE}`);
+  const flags = parseServerFlags(argv, 'myid');
   const file = path.resolve(flags.config);
   const properties = new Properties(readText(file, 'the configuration'), flags.config);
   const superDigest = readSuperDigest(properties);
@@ -301,7 +231,7 @@ export function loadConfig(argv: readonly string[]): ServerConfig {
   if (self !== undefined && [self.peerPort, self.electionPort].includes(clientPort)) {
     throw new ConfigError(`${flags.config}: clientPort ${clientPort} is also in server.${sid}`);
   }
-  const events = parseEvents(flags, sid);
+  const events = eventOptions(flags, `n${sid}`);
   return {
     sid,
     dataDir,

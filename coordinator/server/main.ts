@@ -1,9 +1,8 @@
 // The coordinator as a program: reads its configuration, recovers from disk, joins its ensemble and
 // serves clients until it is told to stop or must not go on.
 import { randomBytes } from 'node:crypto';
-import { EventLog, NO_EVENTS } from '../../wire/event-log.ts';
 import { BoundedLog, logLine, printable } from '../../wire/server-log.ts';
-import type { EventSink } from '../contract.ts';
+import { runServer, type ServerProcess } from '../../wire/server-program.ts';
 import { recover } from '../storage/recovery.ts';
 import { DataTree } from '../tree/data-tree.ts';
 import { TxnPreparer } from '../tree/preparer.ts';
@@ -18,28 +17,8 @@ import { secureTransport } from './secure.ts';
 /** Bytes of recent transactions kept in memory for learners. */
 const RECENT_BYTES_MAX = 32 * 1024 * 1024;
 
-const EXIT_FATAL = 1;
-
-function openEvents(config: ServerConfig): EventLog | undefined {
-  const { events } = config;
-  if (events === undefined || events.level === 'off') return undefined;
-  return new EventLog(events);
-}
-
-async function serve(config: ServerConfig, eventLog: EventLog | undefined): Promise<void> {
-  const events: EventSink = eventLog ?? NO_EVENTS;
-  const fatal = (error: Error): void => {
-    logLine(`stopping, because going on could break a promise: ${error.stack ?? error.message}`);
-    events.emit({ ev: 'stop', reason: error.message });
-    events.flush();
-    process.exit(EXIT_FATAL);
-  };
-  process.on('uncaughtException', fatal);
-  process.on('unhandledRejection', (reason) => {
-    fatal(reason instanceof Error ? reason : new Error(String(reason)));
-  });
-
-  for (const warning of config.warnings) logLine(warning);
+async function serve(config: ServerConfig, server: ServerProcess): Promise<void> {
+  const { events, fatal } = server;
   const recovered = recover(config.dataDir, {
     preAllocBytes: config.preAllocBytes,
     snapRetainCount: config.snapRetainCount,
@@ -111,19 +90,10 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
     now: () => Date.now(),
     randomBytes,
   });
-  const stop = async (signal: string): Promise<void> => {
-    logLine(`stopping: ${signal}`);
+  server.stopOnSignals(async (signal) => {
     await front.close();
     await replica.stop(signal);
-    events.emit({ ev: 'stop', reason: signal });
-    eventLog?.close();
-    process.exit(0);
-  };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      stop(signal).catch(fatal);
-    });
-  }
+  });
   await front.listen(config.clientPort, config.clientHost);
   if (secureClients !== undefined) await front.listenSecure(secureClients);
   await replica.start(front);
@@ -135,20 +105,4 @@ async function serve(config: ServerConfig, eventLog: EventLog | undefined): Prom
   logLine(`server ${config.sid} listens for clients on ${config.clientHost}:${config.clientPort}`);
 }
 
-async function main(): Promise<void> {
-  let eventLog: EventLog | undefined;
-  try {
-    const config = loadConfig(process.argv.slice(2));
-    eventLog = openEvents(config);
-    await serve(config, eventLog);
-  } catch (error) {
-    const reason = (error as Error).message;
-    logLine(`cannot start: ${reason}`);
-    eventLog?.emit({ ev: 'stop', reason });
-    eventLog?.close();
-    process.exitCode = EXIT_FATAL;
-    process.exit();
-  }
-}
-
-await main();
+await runServer({ stopEvent: 'stop', load: () => loadConfig(process.argv.slice(2)), serve });
