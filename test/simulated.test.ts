@@ -37,7 +37,7 @@ describe('the swarm', () => {
 
   it.each([
     ['Z03', 2, 'election'],
-    ['Z19', 4, 'sessions'],
+    ['Z19', 6, 'sessions'],
     ['Z54', 6, 'session-order'],
     ['Z56', 17, 'linearizable'],
   ])('finds %s with seed %i', { timeout: LIMIT_MS }, async (mutant, seed, checker) => {
