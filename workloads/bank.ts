@@ -6,7 +6,7 @@ import type { Event } from '../history/event.ts';
 import type { OpStep, Plan } from '../history/plan.ts';
 import type { Workload, WorkloadContext } from '../history/plugin.ts';
 import type { Random } from '../history/random.ts';
-import { createAll, finalReads, paced, SESSION_OPTIONS, treeClient } from './pacing.ts';
+import { createAll, finalReads, onTree, paced } from './pacing.ts';
 
 const ROOT = '/chaos/bank';
 const ACCOUNTS = 12;
@@ -92,12 +92,10 @@ function* final(context: WorkloadContext, thread: number): Plan {
 export const bank: Workload = {
   name: 'bank',
   description: 'transfers between accounts by multi; the total and every balance are watched',
-  systems: ['coordinator', 'zookeeper'],
-  defaultOptions: { ...SESSION_OPTIONS },
+  ...onTree(false),
   setup: (context, thread) =>
     createAll(context, thread, accounts, () => ({ balance: INITIAL, by: 'setup' })),
   load,
   final,
-  client: (context, thread) => treeClient(context, thread, false),
   checkers: [bankChecker, tree],
 };

@@ -5,7 +5,7 @@ import { watches } from '../checkers/watches.ts';
 import type { OpStep, Plan } from '../history/plan.ts';
 import type { Workload, WorkloadContext } from '../history/plugin.ts';
 import type { Random } from '../history/random.ts';
-import { createAll, finalReads, paced, rest, SESSION_OPTIONS, treeClient } from './pacing.ts';
+import { createAll, finalReads, onTree, paced, rest } from './pacing.ts';
 
 const ROOT = '/chaos/config';
 const SETTINGS = 3;
@@ -56,11 +56,9 @@ function* final(context: WorkloadContext, thread: number): Plan {
 export const config: Workload = {
   name: 'config',
   description: 'configuration in znodes: every client watches it and is told of each change',
-  systems: ['coordinator', 'zookeeper'],
-  defaultOptions: { ...SESSION_OPTIONS },
+  ...onTree(true),
   setup: (context, thread) => createAll(context, thread, settings, (key) => ({ rev: 0, by: key })),
   load,
   final,
-  client: (context, thread) => treeClient(context, thread, true),
   checkers: [watches, tree],
 };

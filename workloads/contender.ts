@@ -5,7 +5,7 @@ import type { Event } from '../history/event.ts';
 import type { OpStep, Plan } from '../history/plan.ts';
 import type { WorkloadContext } from '../history/plugin.ts';
 import type { Random } from '../history/random.ts';
-import { rest, wander } from './pacing.ts';
+import { finalRandom, finalReads, millis, rest, SETTLE_MS, wander } from './pacing.ts';
 
 /** How long one wait for the predecessor lasts before the list is looked at again, ms. */
 const WAIT_MS = 1_500;
@@ -150,6 +150,23 @@ export class Contender {
       });
     }
   }
+}
+
+/**
+ * One thread's end: what the load left behind must be gone; then everybody gets its place once more, and
+ * `keys` are read through every server.
+ */
+export function* lastHold(
+  context: WorkloadContext,
+  thread: number,
+  place: Place,
+  keys: readonly string[],
+): Plan {
+  yield { kind: 'op', f: 'open' };
+  yield { kind: 'sleep', ms: millis(context, 'sessionTimeoutMs') + SETTLE_MS };
+  const contender = new Contender(context, thread, finalRandom(context, thread));
+  yield* contender.hold(place, { writes: 1, pauseMs: 0, dies: false });
+  yield* finalReads(context, thread, keys);
 }
 
 function nameOf(path: string): string {

@@ -5,16 +5,8 @@ import { tree } from '../checkers/tree.ts';
 import type { Plan } from '../history/plan.ts';
 import type { Workload, WorkloadContext } from '../history/plugin.ts';
 import type { Random } from '../history/random.ts';
-import { Contender, type Place } from './contender.ts';
-import {
-  createAll,
-  finalRandom,
-  finalReads,
-  millis,
-  SESSION_OPTIONS,
-  SETTLE_MS,
-  treeClient,
-} from './pacing.ts';
+import { Contender, lastHold, type Place } from './contender.ts';
+import { createAll, onTree } from './pacing.ts';
 
 const ROOT = '/chaos/election';
 /** Threads that stand for one election; a few elections at once give more of them. */
@@ -45,24 +37,14 @@ function* load(context: WorkloadContext, thread: number, random: Random): Plan {
   }
 }
 
-function* final(context: WorkloadContext, thread: number): Plan {
-  yield { kind: 'op', f: 'open' };
-  yield { kind: 'sleep', ms: millis(context, 'sessionTimeoutMs') + SETTLE_MS };
-  const candidate = new Contender(context, thread, finalRandom(context, thread));
-  yield* candidate.hold(place(context, thread), { writes: 1, pauseMs: 0, dies: false });
-  yield* finalReads(context, thread, keys(context));
-}
-
 /** Steps as in the workload `lock`. */
 export const election: Workload = {
   name: 'election',
   description: 'master election: the smallest number leads, the others stand by and take over',
-  systems: ['coordinator', 'zookeeper'],
-  defaultOptions: { ...SESSION_OPTIONS },
+  ...onTree(true),
   setup: (context, thread) =>
     createAll(context, thread, keys(context), (key) => ({ n: 0, token: 0, by: `setup ${key}` })),
   load,
-  final,
-  client: (context, thread) => treeClient(context, thread, true),
+  final: (context, thread) => lastHold(context, thread, place(context, thread), keys(context)),
   checkers: [exclusion, tree],
 };

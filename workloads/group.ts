@@ -8,10 +8,8 @@ import type { OpStep, Plan, SleepStep } from '../history/plan.ts';
 import type { Workload, WorkloadContext } from '../history/plugin.ts';
 import type { Random } from '../history/random.ts';
 import {
-  brokerClient,
   type ConnectBroker,
-  createTopic,
-  MESSAGING_OPTIONS,
+  onTopic,
   pacedMessages,
   partitionsOf,
   readToEnd,
@@ -118,12 +116,9 @@ export function groupWorkload(connect: ConnectBroker): Workload {
   return {
     name: 'group',
     description: 'members of two consumer groups come, commit and go while others send',
-    systems: ['broker', 'stack'],
-    defaultOptions: { ...MESSAGING_OPTIONS },
-    setup: (context, thread) => createTopic(context, thread, TOPIC),
+    ...onTopic(connect, TOPIC),
     load,
     final,
-    client: (context, thread) => brokerClient(connect, context, thread, false),
     checkers: [groups, messages],
   };
 }

@@ -5,17 +5,8 @@ import { tree } from '../checkers/tree.ts';
 import type { Plan } from '../history/plan.ts';
 import type { Workload, WorkloadContext } from '../history/plugin.ts';
 import type { Random } from '../history/random.ts';
-import { Contender, type Place } from './contender.ts';
-import {
-  createAll,
-  finalRandom,
-  finalReads,
-  millis,
-  rest,
-  SESSION_OPTIONS,
-  SETTLE_MS,
-  treeClient,
-} from './pacing.ts';
+import { Contender, lastHold, type Place } from './contender.ts';
+import { createAll, onTree, rest } from './pacing.ts';
 
 const ROOT = '/chaos/lock';
 const THREADS_PER_LOCK = 3;
@@ -47,27 +38,19 @@ function* load(context: WorkloadContext, thread: number, random: Random): Plan {
   }
 }
 
-function* final(context: WorkloadContext, thread: number): Plan {
-  // What the load left behind must be gone; then everybody gets a lock once more.
-  yield { kind: 'op', f: 'open' };
-  yield { kind: 'sleep', ms: millis(context, 'sessionTimeoutMs') + SETTLE_MS };
+function final(context: WorkloadContext, thread: number): Plan {
   const all = places(context);
-  const place = all[thread % all.length] as Place;
-  const contender = new Contender(context, thread, finalRandom(context, thread));
-  yield* contender.hold(place, { writes: 1, pauseMs: 0, dies: false });
-  yield* finalReads(context, thread, keys(context));
+  return lastHold(context, thread, all[thread % all.length] as Place, keys(context));
 }
 
 /** Steps of the recipe: `create-ephemeral`, `children`, `exists`, `await`, `get`, `multi`, `delete`. */
 export const lock: Workload = {
   name: 'lock',
   description: 'locks by ZooKeeper’s recipe, with the zxid as fencing token, and what they guard',
-  systems: ['coordinator', 'zookeeper'],
-  defaultOptions: { ...SESSION_OPTIONS },
+  ...onTree(true),
   setup: (context, thread) =>
     createAll(context, thread, keys(context), (key) => ({ n: 0, token: 0, by: `setup ${key}` })),
   load,
   final,
-  client: (context, thread) => treeClient(context, thread, true),
   checkers: [exclusion, tree],
 };

@@ -5,16 +5,7 @@ import type { Event } from '../history/event.ts';
 import type { OpStep, Plan } from '../history/plan.ts';
 import type { Workload, WorkloadContext } from '../history/plugin.ts';
 import type { Random } from '../history/random.ts';
-import {
-  brokerClient,
-  type ConnectBroker,
-  createTopic,
-  MESSAGING_OPTIONS,
-  pacedMessages,
-  partitionsOf,
-  readToEnd,
-  Sender,
-} from './messaging.ts';
+import { type ConnectBroker, onTopic, pacedMessages, partitionsOf, Sender } from './messaging.ts';
 
 const TOPIC = 'chaos-log';
 /** How operations are drawn; the rest poll. */
@@ -23,7 +14,7 @@ const SHARE = { send: 0.5, assign: 1 / 64 } as const;
 const REWIND = 0.1;
 
 /** What one thread of `log` and `idempotent` does: send, poll, and now and then read something else. */
-export class SendAndPoll {
+class SendAndPoll {
   readonly #random: Random;
   readonly #keys: readonly string[];
   readonly #send: () => OpStep;
@@ -52,10 +43,17 @@ export class SendAndPoll {
   }
 }
 
-function load(context: WorkloadContext, thread: number, random: Random): Plan {
-  const keys = partitionsOf(context, TOPIC);
+/** The load of one thread on `topic`; `send` draws what it sends. */
+export function sendAndPoll(
+  context: WorkloadContext,
+  thread: number,
+  random: Random,
+  topic: string,
+  send: (sender: Sender) => OpStep,
+): Plan {
+  const keys = partitionsOf(context, topic);
   const sender = new Sender(context, thread, random, keys);
-  const drawing = new SendAndPoll(random, keys, () => sender.next());
+  const drawing = new SendAndPoll(random, keys, () => send(sender));
   const learn = (event: Event): void => drawing.learn(event);
   return pacedMessages(context, thread, random, () => drawing.next(), learn);
 }
@@ -65,12 +63,9 @@ export function logWorkload(connect: ConnectBroker): Workload {
   return {
     name: 'log',
     description: 'unique messages sent and polled by partition, in the end all read again',
-    systems: ['broker', 'stack'],
-    defaultOptions: { ...MESSAGING_OPTIONS },
-    setup: (context, thread) => createTopic(context, thread, TOPIC),
-    load,
-    final: (context, thread) => readToEnd(context, thread, partitionsOf(context, TOPIC)),
-    client: (context, thread) => brokerClient(connect, context, thread, false),
+    ...onTopic(connect, TOPIC),
+    load: (context, thread, random) =>
+      sendAndPoll(context, thread, random, TOPIC, (sender) => sender.next()),
     checkers: [messages],
   };
 }

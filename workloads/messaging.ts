@@ -3,7 +3,7 @@
 import type { Event } from '../history/event.ts';
 import type { AssignValue, EndsRead, Message, PolledValue } from '../history/messages.ts';
 import type { OpStep, Plan, SleepStep } from '../history/plan.ts';
-import type { WorkloadClient, WorkloadContext } from '../history/plugin.ts';
+import type { Workload, WorkloadClient, WorkloadContext } from '../history/plugin.ts';
 import type { Random } from '../history/random.ts';
 
 const NS_PER_MS = 1e6;
@@ -61,7 +61,7 @@ export interface BrokerClientOptions {
 export type ConnectBroker = (options: BrokerClientOptions) => WorkloadClient;
 
 /** A client for a thread, each beginning at another broker. */
-export function brokerClient(
+function brokerClient(
   connect: ConnectBroker,
   context: WorkloadContext,
   thread: number,
@@ -84,7 +84,7 @@ export function partitionsOf(context: WorkloadContext, topic: string): string[] 
 }
 
 /** One process makes the topic. */
-export function* createTopic(context: WorkloadContext, thread: number, topic: string): Plan {
+function* createTopic(context: WorkloadContext, thread: number, topic: string): Plan {
   if (thread !== 0) return;
   const value = {
     partitions: whole(context, 'partitions'),
@@ -92,6 +92,21 @@ export function* createTopic(context: WorkloadContext, thread: number, topic: st
     minInsyncReplicas: whole(context, 'minInsyncReplicas'),
   };
   yield { kind: 'op', f: 'create-topic', key: topic, value };
+}
+
+/** What workloads on one topic have in common; in the end everybody reads a share of it to its end. */
+export function onTopic(
+  connect: ConnectBroker,
+  topic: string,
+  idempotent = false,
+): Pick<Workload, 'systems' | 'defaultOptions' | 'setup' | 'final' | 'client'> {
+  return {
+    systems: ['broker', 'stack'],
+    defaultOptions: { ...MESSAGING_OPTIONS },
+    setup: (context, thread) => createTopic(context, thread, topic),
+    final: (context, thread) => readToEnd(context, thread, partitionsOf(context, topic)),
+    client: (context, thread) => brokerClient(connect, context, thread, idempotent),
+  };
 }
 
 /** Draws sends of values that nobody else draws. */

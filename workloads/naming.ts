@@ -6,14 +6,7 @@ import { watches } from '../checkers/watches.ts';
 import type { OpStep, Plan } from '../history/plan.ts';
 import type { Workload, WorkloadContext } from '../history/plugin.ts';
 import type { Random } from '../history/random.ts';
-import {
-  createAll,
-  finalReads,
-  paced,
-  SESSION_OPTIONS,
-  settledLists,
-  treeClient,
-} from './pacing.ts';
+import { createAll, finalReads, onTree, paced, settledLists } from './pacing.ts';
 
 const ROOT = '/chaos/naming';
 const NAMES = 6;
@@ -71,11 +64,9 @@ function* final(context: WorkloadContext, thread: number): Plan {
 export const naming: Workload = {
   name: 'naming',
   description: 'names for addresses: taken by a session, looked up and watched by others',
-  systems: ['coordinator', 'zookeeper'],
-  defaultOptions: { ...SESSION_OPTIONS },
+  ...onTree(true),
   setup: (context, thread) => createAll(context, thread, [ROOT], (key) => `setup ${key}`),
   load,
   final,
-  client: (context, thread) => treeClient(context, thread, true),
   checkers: [discovery, watches, tree],
 };

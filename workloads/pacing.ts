@@ -2,7 +2,7 @@
 // end, and a client. A workload's own file then tells only its story.
 import type { Event } from '../history/event.ts';
 import type { OpStep, Plan } from '../history/plan.ts';
-import type { WorkloadContext } from '../history/plugin.ts';
+import type { Workload, WorkloadContext } from '../history/plugin.ts';
 import { Random } from '../history/random.ts';
 import { TreeClient } from './tree-client.ts';
 
@@ -14,7 +14,7 @@ const PAUSE_MS = 50;
 const MILLIS_MAX = 600_000;
 
 /** Options that every workload on the tree has. */
-export const SESSION_OPTIONS = { sessionTimeoutMs: 2_000, opTimeoutMs: 1_000 } as const;
+const SESSION_OPTIONS = { sessionTimeoutMs: 2_000, opTimeoutMs: 1_000 } as const;
 
 /** Beyond the session timeout, for the expiry itself and a leader that stands for a moment only, ms. */
 export const SETTLE_MS = 2_500;
@@ -114,7 +114,7 @@ export function* createAll(
 }
 
 /** A client; `keep`: its session's connection is made again without an operation. */
-export function treeClient(context: WorkloadContext, thread: number, keep: boolean): TreeClient {
+function treeClient(context: WorkloadContext, thread: number, keep: boolean): TreeClient {
   return new TreeClient({
     nodes: context.nodes,
     home: thread % context.nodes.length,
@@ -123,4 +123,13 @@ export function treeClient(context: WorkloadContext, thread: number, keep: boole
     opTimeoutMs: millis(context, 'opTimeoutMs'),
     keep,
   });
+}
+
+/** What workloads on the tree have in common; `keep` as for the client. */
+export function onTree(keep: boolean): Pick<Workload, 'systems' | 'defaultOptions' | 'client'> {
+  return {
+    systems: ['coordinator', 'zookeeper'],
+    defaultOptions: { ...SESSION_OPTIONS },
+    client: (context, thread) => treeClient(context, thread, keep),
+  };
 }

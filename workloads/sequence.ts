@@ -7,7 +7,7 @@ import type { Event } from '../history/event.ts';
 import type { OpStep, Plan } from '../history/plan.ts';
 import type { Workload, WorkloadContext } from '../history/plugin.ts';
 import type { Random } from '../history/random.ts';
-import { createAll, finalReads, paced, SESSION_OPTIONS, treeClient } from './pacing.ts';
+import { createAll, finalReads, onTree, paced } from './pacing.ts';
 
 const ROOT = '/chaos/sequence';
 /** In one turn; a list of children that holds all of them still fits into one multi. */
@@ -129,11 +129,9 @@ function* final(context: WorkloadContext, thread: number): Plan {
 export const sequence: Workload = {
   name: 'sequence',
   description: 'sequential nodes, singly and in pipelines: numbers rise, order is kept',
-  systems: ['coordinator', 'zookeeper'],
-  defaultOptions: { ...SESSION_OPTIONS },
+  ...onTree(false),
   setup: (context, thread) => createAll(context, thread, parents),
   load,
   final,
-  client: (context, thread) => treeClient(context, thread, false),
   checkers: [sequenceChecker, fifo, tree],
 };

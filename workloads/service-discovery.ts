@@ -7,15 +7,7 @@ import type { Event } from '../history/event.ts';
 import type { OpStep, Plan } from '../history/plan.ts';
 import type { Workload, WorkloadContext } from '../history/plugin.ts';
 import type { Random } from '../history/random.ts';
-import {
-  createAll,
-  finalReads,
-  paced,
-  rest,
-  SESSION_OPTIONS,
-  settledLists,
-  treeClient,
-} from './pacing.ts';
+import { createAll, finalReads, onTree, paced, rest, settledLists } from './pacing.ts';
 
 const ROOT = '/chaos/services';
 /** One thread of so many is a server. */
@@ -119,11 +111,9 @@ function* final(context: WorkloadContext, thread: number): Plan {
 export const serviceDiscovery: Workload = {
   name: 'service-discovery',
   description: 'servers come and go, clients learn of it and balance on the recorded load',
-  systems: ['coordinator', 'zookeeper'],
-  defaultOptions: { ...SESSION_OPTIONS },
+  ...onTree(true),
   setup: (context, thread) => createAll(context, thread, [ROOT], (key) => `setup ${key}`),
   load,
   final,
-  client: (context, thread) => treeClient(context, thread, true),
   checkers: [discovery, watches, tree],
 };

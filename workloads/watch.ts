@@ -5,7 +5,7 @@ import { watches } from '../checkers/watches.ts';
 import type { OpStep, Plan } from '../history/plan.ts';
 import type { Workload, WorkloadContext } from '../history/plugin.ts';
 import type { Random } from '../history/random.ts';
-import { createAll, finalReads, paced, SESSION_OPTIONS, treeClient } from './pacing.ts';
+import { createAll, finalReads, onTree, paced } from './pacing.ts';
 
 const ROOT = '/chaos/watch';
 const PARENTS = 3;
@@ -46,11 +46,9 @@ function load(context: WorkloadContext, thread: number, random: Random): Plan {
 export const watch: Workload = {
   name: 'watch',
   description: 'watches on data, existence and children, over lost connections and other servers',
-  systems: ['coordinator', 'zookeeper'],
-  defaultOptions: { ...SESSION_OPTIONS },
+  ...onTree(true),
   setup: (context, thread) => createAll(context, thread, parents, (key) => `setup ${key}`),
   load,
   final: (context, thread) => finalReads(context, thread, parents),
-  client: (context, thread) => treeClient(context, thread, true),
   checkers: [watches, tree],
 };
