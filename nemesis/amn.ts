@@ -65,6 +65,7 @@ export const amn: Nemesis = {
   description:
     'a power loss takes from one what only one other, then stopped, remembers (simulator)',
   needs: ['pause', 'disk:power-loss'],
+  systems: ['coordinator'],
   nodesMin: 3,
   *plan({ nodes, random, timeLimitMs }): Plan {
     const firstMs = Math.min(FIRST_MS, timeLimitMs / 4);
