@@ -123,6 +123,19 @@ describe('watches', () => {
     expect(kinds(await script.judge())).toEqual([]);
   });
 
+  it('lets a look without an answer set a watch after an older one has fired, and no more than that', async () => {
+    const script = told(3);
+    script.op('get', PATH, { watch: true }, { type: 'fail', error: 'Timeout: no reply' });
+    script.write();
+    script.look([changed(PATH)], {}, '/w/other');
+    script.write();
+    script.look([changed(PATH)], {}, '/w/other');
+    expect(kinds(await script.judge())).toEqual([]);
+    script.write();
+    script.look([changed(PATH)], {}, '/w/other');
+    expect(kinds(await script.judge())).toEqual(['fired-unasked']);
+  });
+
   it('finds one who waited in vain in a settled cluster', async () => {
     const script = told(3);
     script.write();

@@ -144,6 +144,17 @@ class WatchingSession {
     this.#set(op);
   }
 
+  /**
+   * Takes the watch that a notification came of. A look that got no answer may be served after that, and set
+   * another, so of such looks one is taken only where nothing else was set.
+   */
+  #fire(kind: Kind, path: string): Watch[] {
+    const set = this.#watches.filter((watch) => watch.kind === kind && watch.path === path);
+    const fired = set.find((watch) => !watch.maybe) ?? set[0];
+    this.#watches = this.#watches.filter((watch) => watch !== fired);
+    return fired === undefined ? [] : [fired];
+  }
+
   #hear(heard: Heard, op: Op): void {
     this.#findings.count('notifications');
     const { type, path, connection } = heard;
@@ -151,10 +162,7 @@ class WatchingSession {
     this.#connection = connection;
     const kinds: Kind[] = type === 'childrenChanged' ? ['children'] : ['data'];
     if (type === 'deleted') kinds.push('children');
-    const spent = this.#watches.filter(
-      (watch) => watch.path === path && kinds.includes(watch.kind),
-    );
-    this.#watches = this.#watches.filter((watch) => !spent.includes(watch));
+    const spent = kinds.flatMap((kind) => this.#fire(kind, path));
     if (spent.length === 0) {
       this.#found(
         'fired-unasked',
@@ -269,11 +277,14 @@ class WatchingSession {
     const there = op.f !== 'exists' || (value as { exists?: boolean } | undefined)?.exists === true;
     const maybe = op.type !== 'ok' || zxid === undefined;
     const at = connection ?? this.#connection;
-    const before = this.#watches.find((watch) => watch.kind === kind && watch.path === op.key);
-    // Setting a watch that is set changes nothing: the older one is the stricter.
-    if (before !== undefined && (maybe || !before.maybe)) return;
-    this.#watches = this.#watches.filter((watch) => watch !== before);
-    if (!maybe) this.#findings.count('watchesSet');
+    if (!maybe) {
+      const same = (watch: Watch): boolean => watch.kind === kind && watch.path === op.key;
+      // Requests are served in their order: those without an answer were served before this one.
+      this.#watches = this.#watches.filter((watch) => !same(watch) || !watch.maybe);
+      // Setting a watch that is set changes nothing: the older one is the stricter.
+      if (this.#watches.some(same)) return;
+      this.#findings.count('watchesSet');
+    }
     this.#watches.push({ kind, path: op.key, op, set: zxid ?? 0, there, connection: at, maybe });
   }
 
