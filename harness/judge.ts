@@ -55,7 +55,7 @@ export async function judge(
     verdicts,
     ops: countOps(record.ops),
     faults: { injected: record.faults.length, verified: verified.length },
-    recoveryMs: recovery(benches.map((bench) => bench.record)),
+    recoveryMs: recovery(benches),
   };
   return { results, runErrors: [...runErrors], checkerErrors };
 }
@@ -112,11 +112,12 @@ function countOps(ops: readonly Op[]): RunResults['ops'] {
  * How long each fault kept the system from serving writes, in order of the faults: of several services the
  * one that took longest.
  */
-function recovery(records: readonly RunRecord[]): RunResults['recoveryMs'] {
+function recovery(benches: readonly Bench[]): RunResults['recoveryMs'] {
   const longest = new Map<number, number>();
   // The whole run beside its parts would say when the quickest served again.
-  const judged = records.length > 1 ? records.slice(0, -1) : records;
-  for (const { id, recoveryMs } of judged.flatMap((record) => recoveryPerFault(record))) {
+  const parts = benches.filter(({ part }) => part !== undefined);
+  const judged = parts.length > 0 ? parts : benches;
+  for (const { id, recoveryMs } of judged.flatMap(({ record }) => recoveryPerFault(record))) {
     if (recoveryMs !== null) longest.set(id, Math.max(recoveryMs, longest.get(id) ?? 0));
   }
   const each = [...longest].sort(([a], [b]) => a - b).map(([, recoveryMs]) => recoveryMs);

@@ -11,6 +11,7 @@ import {
   createRun,
   FILES,
   listRuns,
+  loadRecord,
   loadRun,
   resolveRun,
   writeJson,
@@ -145,6 +146,22 @@ describe('node logs', () => {
     const { nodeEvents, brokerEvents } = readNodeEvents(dir, ['n1', 'b1'], 'all');
     expect(nodeEvents.map(({ node, ev }) => [node, ev])).toEqual(logs.n1.map((ev) => ['n1', ev]));
     expect(brokerEvents.map(({ node, ev }) => [node, ev])).toEqual(logs.b1.map((ev) => ['b1', ev]));
+  });
+
+  it('are merged into one file by time, those of brokers among those of coordinators', () => {
+    const stack: RunInfo = { ...info, config: { ...info.config, nodes: ['n1', 'b1'] } };
+    const dir = createRun(join(root, 'store-3'), 'mine', started, 5);
+    const logs = { n1: [1, 4], b1: [2, 3, 5] };
+    for (const [node, times] of Object.entries(logs)) {
+      mkdirSync(join(dir, 'nodes', node), { recursive: true });
+      const ev = node === 'b1' ? 'brokerStart' : 'start';
+      const lines = times.map((t, seq) => `${JSON.stringify({ t, node, inc: 0, seq, ev })}\n`);
+      writeFileSync(join(dir, 'nodes', node, 'events.jsonl'), lines.join(''));
+    }
+    writeNodeEvents(dir, loadRecord(dir, stack));
+    const merged = readFileSync(join(dir, FILES.nodeEvents), 'utf8').trimEnd().split('\n');
+    const order = merged.map((text) => JSON.parse(text)).map(({ t, node }) => `${node}@${t}`);
+    expect(order).toEqual(['n1@1', 'b1@2', 'b1@3', 'n1@4', 'b1@5']);
   });
 
   it('asks for nothing where events are off', () => {

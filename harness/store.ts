@@ -119,9 +119,10 @@ export function loadRecord(dir: string, info: RunInfo): RunRecord {
   };
 }
 
-/** Merges all nodes' events, which the record holds by time, into one file. */
+/** Merges the events of all nodes, brokers included, into one file, by time. */
 export function writeNodeEvents(dir: string, record: RunRecord): void {
-  const lines = record.nodeEvents.map((event) => `${JSON.stringify(event)}\n`);
+  const events = [...record.nodeEvents, ...(record.brokerEvents ?? [])].sort((a, b) => a.t - b.t);
+  const lines = events.map((event) => `${JSON.stringify(event)}\n`);
   const path = join(dir, FILES.nodeEvents);
   const draft = `${path}.${process.pid}`;
   writeFileSync(draft, '');

@@ -1,6 +1,6 @@
 // When faults come and go: rounds of fault and recovery that fill the fault phase, drawn from the seed.
 // Every nemesis shares the rhythm, so that runs under different faults are comparable.
-import type { Fault } from '../history/fault.ts';
+import { type Fault, linksBetween } from '../history/fault.ts';
 import type { Completion, Plan, Step } from '../history/plan.ts';
 import type { NemesisContext } from '../history/plugin.ts';
 
@@ -72,6 +72,49 @@ export function* rounds(
     const recoverMs = Math.max(0, activeMs - holdMs - waitedMs);
     yield { kind: 'sleep', ms: recoverMs };
     passedMs += Math.max(roundMs, CALLS_MS + waitedMs + holdMs);
+  }
+}
+
+/** Lengths of the parts of a round of two faults, ms. */
+export interface CutAndKill {
+  /** Cut off, and nobody dead yet. */
+  cutMs: number;
+  /** Healed of the cut, and dead. */
+  deadMs: number;
+  recoverMs: number;
+}
+
+/** What two faults and their heals take, as far as a plan can know. */
+const TWO_FAULTS_MS = 1_700;
+
+/**
+ * Round after round: cuts one node off from the others, then kills whom it is to kill and heals the cut, then
+ * starts them. `choose` gives both, or undefined for a round in which there is nothing to break.
+ */
+export function* cutsAndKills(
+  { nodes, timeLimitMs }: NemesisContext,
+  { cutMs, deadMs, recoverMs }: CutAndKill,
+  choose: (
+    round: number,
+  ) => Generator<Step, { cutOff: string; killed: string[] } | undefined, Completion>,
+): Plan {
+  yield { kind: 'sleep', ms: Math.min(FIRST_MS, timeLimitMs / 4) };
+  const roundMs = cutMs + deadMs + recoverMs + TWO_FAULTS_MS;
+  const count = Math.max(1, Math.floor((timeLimitMs - FIRST_MS) / roundMs));
+  // A shorter phase has the same play, faster.
+  const pace = Math.min(1, timeLimitMs / (FIRST_MS + roundMs));
+  for (let round = 0; round < count; round++) {
+    const chosen = yield* choose(round);
+    if (chosen === undefined) continue;
+    const others = nodes.filter((node) => node !== chosen.cutOff);
+    const links = linksBetween([chosen.cutOff], others);
+    const cut = yield { kind: 'inject', fault: { kind: 'cut', links } };
+    yield { kind: 'sleep', ms: cutMs * pace };
+    const killed = yield { kind: 'inject', fault: { kind: 'kill', nodes: chosen.killed } };
+    if (cut.kind === 'injected') yield { kind: 'heal', id: cut.id };
+    yield { kind: 'sleep', ms: deadMs * pace };
+    if (killed.kind === 'injected') yield { kind: 'heal', id: killed.id };
+    yield { kind: 'sleep', ms: recoverMs * pace };
   }
 }
 

@@ -107,6 +107,7 @@ export class CoordinatorSession {
   }
 
   #connect(): void {
+    // Failing is no end: the client goes on trying, and its state tells.
     this.#client.connect().catch(() => undefined);
   }
 
