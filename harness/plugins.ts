@@ -6,6 +6,7 @@ import { producers } from '../checkers/replication/producers.ts';
 import type { Nemesis, Workload } from '../history/plugin.ts';
 import type { Checker } from '../history/run-record.ts';
 import { amn } from '../nemesis/amn.ts';
+import { cutClients } from '../nemesis/cut-clients.ts';
 import { isolateController } from '../nemesis/isolate-controller.ts';
 import { killAll } from '../nemesis/kill-all.ts';
 import { killIsolatedLeader } from '../nemesis/kill-isolated-leader.ts';
@@ -76,6 +77,7 @@ export const nemeses: readonly Nemesis[] = [
   straggler,
   pauseLeader,
   isolateController,
+  cutClients,
   partitionBrokersFromCoordinator,
   amn,
   swarm,

@@ -1,7 +1,10 @@
 // Faults as plain data: what a nemesis asks for, what a history records, what a scenario replays.
 // They name nodes, never containers or pids, so that the same fault means the same in every cluster.
 
-/** A one-way link between two nodes: packets `from` → `to`. */
+/** The end of a link that is no node: where the harness' clients are, whichever node they speak with. */
+export const CLIENTS = 'clients';
+
+/** A one-way link between two nodes, or a node and its `CLIENTS`: packets `from` → `to`. */
 export interface Link {
   from: string;
   to: string;
@@ -134,10 +137,16 @@ export interface FaultRecord {
   heal?: Verification;
 }
 
-/** All nodes a fault touches. */
+/** All nodes a fault touches; clients are none. */
 export function faultNodes(fault: Fault): string[] {
   if ('nodes' in fault) return [...fault.nodes];
-  return [...new Set(fault.links.flatMap((l) => [l.from, l.to]))];
+  const ends = fault.links.flatMap((l) => [l.from, l.to]);
+  return [...new Set(ends)].filter((end) => end !== CLIENTS);
+}
+
+/** Whether clients are at one end of a link. */
+export function isClientLink({ from, to }: Link): boolean {
+  return from === CLIENTS || to === CLIENTS;
 }
 
 /** Links in both directions between every node of `a` and every node of `b`. */
@@ -150,17 +159,17 @@ export function linksBetween(a: readonly string[], b: readonly string[]): Link[]
   );
 }
 
-/** A short name for tables: `cut n1 | n2 n3`, `kill n2`. */
+/** A short name for tables: `cut n1-n2 n1→n3`, `cut n1→clients`, `kill n2`. */
 export function describeFault(fault: Fault): string {
   if ('nodes' in fault) {
     const effect = fault.kind === 'disk' ? ` ${fault.effect}` : '';
     return `${fault.kind}${effect} ${fault.nodes.join(' ')}`;
   }
   const has = new Set(fault.links.map((l) => `${l.from}>${l.to}`));
-  const nodes = faultNodes(fault).sort();
+  const ends = [...faultNodes(fault).sort(), CLIENTS];
   const parts: string[] = [];
-  for (const [i, a] of nodes.entries()) {
-    for (const b of nodes.slice(i + 1)) {
+  for (const [i, a] of ends.entries()) {
+    for (const b of ends.slice(i + 1)) {
       const there = has.has(`${a}>${b}`);
       const back = has.has(`${b}>${a}`);
       if (there && back) parts.push(`${a}-${b}`);

@@ -1,7 +1,7 @@
 // A run of two services seen as two runs: every operation, event and fault belongs where it happened, and what
 // strikes only the upper service is no fault of the lower one.
 import { describe, expect, it } from 'vitest';
-import { type Fault, type FaultRecord, linksBetween } from './fault.ts';
+import { CLIENTS, type Fault, type FaultRecord, linksBetween } from './fault.ts';
 import { partOfThread, partRecord, threadInPart, threadsOfPart } from './parts.ts';
 import type { RunPart, RunRecord } from './run-record.ts';
 
@@ -78,6 +78,14 @@ describe('the run of a part', () => {
     const run = record([kill, isolated, split]);
     expect(partRecord(run, PARTS, 0).faults).toEqual([split]);
     expect(partRecord(run, PARTS, 1).faults).toEqual([kill, isolated, split]);
+  });
+
+  it('is not struck by what those it rests on say to their clients', () => {
+    const below = fault(3, { kind: 'cut', links: linksBetween(['c1'], [CLIENTS]) });
+    const above = fault(4, { kind: 'cut', links: [{ from: 'b2', to: CLIENTS }] });
+    const run = record([below, above]);
+    expect(partRecord(run, PARTS, 0).faults).toEqual([below]);
+    expect(partRecord(run, PARTS, 1).faults).toEqual([above]);
   });
 
   it('that no fault struck is a run without faults, and says so', () => {

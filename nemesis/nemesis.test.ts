@@ -1,11 +1,12 @@
 // Plays every nemesis against a pretended clock and cluster and looks at the faults it would inject:
 // how many, on whom, when, and whether each is healed.
 import { describe, expect, it } from 'vitest';
-import { type Capability, type Fault, faultNodes } from '../history/fault.ts';
+import { type Capability, CLIENTS, type Fault, faultNodes } from '../history/fault.ts';
 import type { Completion, Plan } from '../history/plan.ts';
 import type { Nemesis } from '../history/plugin.ts';
 import { Random } from '../history/random.ts';
 import { amn, castAmnesia } from './amn.ts';
+import { cutClients } from './cut-clients.ts';
 import { killAll } from './kill-all.ts';
 import { killIsolatedLeader } from './kill-isolated-leader.ts';
 import { killLeader } from './kill-leader.ts';
@@ -74,6 +75,7 @@ const breaking = [
   killRandom,
   killAll,
   pauseLeader,
+  cutClients,
 ];
 
 describe('rhythm', () => {
@@ -105,7 +107,7 @@ describe('rhythm', () => {
   });
 
   it('without a leader nothing is aimed at one', () => {
-    for (const nemesis of [partitionLeader, killLeader, pauseLeader]) {
+    for (const nemesis of [partitionLeader, killLeader, pauseLeader, cutClients]) {
       expect(play(nemesis, 3, 30_000, 1, false)).toEqual([]);
     }
   });
@@ -135,6 +137,32 @@ describe('targets', () => {
         expect(faultNodes(fault)).toEqual([leader]);
       }
     }
+  });
+
+  it('cut-clients cuts the leader just seen off from clients alone, both ways and only replies in turn', () => {
+    const played = play(cutClients, 5, 200_000, 3);
+    const ways = played.map(({ fault, leader }) => {
+      expect(faultNodes(fault)).toEqual([leader]);
+      const links = 'links' in fault ? fault.links : [];
+      expect(links[0]).toEqual({ from: leader, to: CLIENTS });
+      expect(links.slice(1)).toEqual(links.length === 1 ? [] : [{ from: CLIENTS, to: leader }]);
+      return links.length;
+    });
+    expect(ways.length).toBeGreaterThan(20);
+    expect(ways.every((way, i) => way !== ways[i - 1])).toBe(true);
+    const starts = [1, 2, 3, 4, 5, 6].map((seed) => play(cutClients, 5, 10_000, seed)[0]!.fault);
+    expect(new Set(starts.map((fault) => 'links' in fault && fault.links.length)).size).toBe(2);
+  });
+
+  it('cut-clients cuts the leaders of all services off at once', () => {
+    const context = { nodes: ['c1', 'b1'], random: new Random(1, 'nemesis'), timeLimitMs: 10_000 };
+    const plan = cutClients.plan(context);
+    plan.next();
+    plan.next({ kind: 'slept' });
+    const view = { nodes: context.nodes, roles: { leader: ['c1', 'b1'] } };
+    const step = plan.next({ kind: 'observed', view }).value;
+    const fault = step?.kind === 'inject' ? step.fault : undefined;
+    expect(fault && faultNodes(fault)).toEqual(['c1', 'b1']);
   });
 
   it('partition-halves leaves a majority, partition-one isolates one', () => {

@@ -131,11 +131,17 @@ export function* findRole(
   role: string,
   round: number,
 ): Generator<Step, string | undefined, Completion> {
+  const holders = yield* findHolders(role);
+  return holders[round % holders.length];
+}
+
+/** Looks for all nodes of a role, again and again while there is none; empty when none comes. */
+export function* findHolders(role: string): Generator<Step, readonly string[], Completion> {
   for (let attempt = 0; attempt < LEADERLESS_TRIES; attempt++) {
     const seen = yield { kind: 'observe' };
     const holders = (seen.kind === 'observed' ? seen.view.roles[role] : undefined) ?? [];
-    if (holders.length > 0) return holders[round % holders.length];
+    if (holders.length > 0) return holders;
     yield { kind: 'sleep', ms: LEADERLESS_PAUSE_MS };
   }
-  return undefined;
+  return [];
 }

@@ -63,7 +63,7 @@ export class AddressBook {
     return (this.#nodes.get(this.self) as AgentPeer).sourcePorts;
   }
 
-  /** Whose connections come from this local port; undefined for a client's. */
+  /** Whose connections come from this local port; undefined when no node's, but a client's perhaps. */
   nodeOfSource(port: number): string | undefined {
     for (const [node, { sourcePorts }] of this.#nodes) {
       if (port >= sourcePorts[0] && port <= sourcePorts[1]) return node;

@@ -1,5 +1,5 @@
-// One TCP connection to or from a peer node, with a cut's effects on it. While its link is cut, reads
-// stop, writes wait, and its end stays unseen; after the heal everything goes on in order.
+// One TCP connection to or from a peer node or from a client, with a cut's effects on it. While its link is
+// cut, reads stop, writes wait, and its end stays unseen; after the heal everything goes on in order.
 import type { CutListener, Cuts } from './cuts.ts';
 import type { ConnectRequest, Done, InnerSocket, TcpHandle } from './internals.ts';
 
@@ -30,7 +30,10 @@ function destroyedError(): Error {
   });
 }
 
-/** A connection with a peer node. Takes over some methods of its handle. */
+/**
+ * A connection with a peer node or a client. Takes over some methods of its handle. A client has no agent:
+ * where only replies are cut its requests still arrive, whatever it has sent without acknowledgement.
+ */
 export class Link implements CutListener {
   readonly peer: string;
   readonly #cuts: Cuts;

@@ -1,7 +1,8 @@
-// Puts Link under every connection with a peer node, by patching net's Socket and Server. Names and
-// ports of the cluster become loopback ports here; connections of clients stay as they are.
+// Puts Link under every connection with a peer node or a client, by patching net's Socket and Server.
+// Names and ports of the cluster become loopback ports here.
 import net from 'node:net';
 import { constants } from 'node:os';
+import { CLIENTS } from '../../history/fault.ts';
 import type { AddressBook } from './config.ts';
 import type { Cuts } from './cuts.ts';
 import {
@@ -218,11 +219,12 @@ export class Sockets {
         return;
       }
       const node = this.#book.nodeOfSource(peer.port ?? 0);
-      if (node === undefined) {
+      // What calls a port that is no port of the cluster is a part of this node, as a program behind it.
+      if (node === undefined && !this.#listening.has(server)) {
         announce.call(listener, error, client);
         return;
       }
-      const link = new Link(this.#cuts, node, client, true, () => {});
+      const link = new Link(this.#cuts, node ?? CLIENTS, client, true, () => {});
       this.#links.set(client, { link, calledPort: undefined });
       link.accept(
         () => announce.call(listener, error, client),

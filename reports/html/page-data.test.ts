@@ -1,5 +1,6 @@
 // The page's data: links from anomalies to operations, and limits that are counted when they cut.
 import { describe, expect, it } from 'vitest';
+import { CLIENTS, type Fault } from '../../history/fault.ts';
 import { synthesiseRun } from '../testing.ts';
 import { decodeTable, encodeTable } from './columns.ts';
 import { PAGE_LIMITS, pageData } from './page-data.ts';
@@ -52,6 +53,13 @@ describe('pageData', () => {
       const leader = 'nodes' in fault ? fault.nodes : [fault.links[0]!.from];
       expect(faults[i]!.struck).toEqual(leader);
     }
+  });
+
+  it('shows a node that lost its clients as struck', () => {
+    const cut: Fault = { kind: 'cut', links: [{ from: 'n2', to: CLIENTS }] };
+    const faults = [{ ...run.record.faults[0]!, fault: cut }];
+    const { meta } = pageData({ ...run, record: { ...run.record, faults } });
+    expect(meta.faults).toMatchObject([{ label: 'cut n2→clients', struck: ['n2'] }]);
   });
 
   it('thins only ok operations that no anomaly names, and counts them', () => {

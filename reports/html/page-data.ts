@@ -1,6 +1,6 @@
 // What the page knows of a run: the operations as columns and everything else as one small object.
 // Nothing is left out in silence: what a limit cuts is counted, and the page says so.
-import { type Fault, type FaultRecord, faultNodes } from '../../history/fault.ts';
+import { type Fault, type FaultRecord, faultNodes, isClientLink } from '../../history/fault.ts';
 import type { Op } from '../../history/op.ts';
 import type { FinishedRun, RunRecord } from '../../history/run-record.ts';
 import { anomaliesOf, faultRows, type JudgedAnomaly } from '../figures.ts';
@@ -284,10 +284,14 @@ function pageFaults(run: FinishedRun, until: number): PageFault[] {
   });
 }
 
-// A cut touches every node, yet takes out only the smaller side.
+// A cut touches every node, yet takes out only the smaller side, and whoever has lost the clients.
 function struckNodes(fault: Fault, nodeCount: number): string[] {
   if ('nodes' in fault) return fault.nodes;
+  const speechless = new Set(
+    fault.links.filter(isClientLink).flatMap(({ from, to }) => [from, to]),
+  );
   return faultNodes(fault).filter((node) => {
+    if (speechless.has(node)) return true;
     const peers = fault.links.flatMap(({ from, to }) =>
       from === node ? [to] : to === node ? [from] : [],
     );

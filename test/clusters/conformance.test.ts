@@ -7,6 +7,7 @@ import { nodeBinary } from '../../harness/clusters/bundle.ts';
 import { ClusterUnavailable, chooseCluster, clusterDrivers } from '../../harness/clusters/index.ts';
 import type { Bed } from './bed.ts';
 import { boot, testOptions } from './bench.ts';
+import { clientLinkTests } from './client-link-tests.ts';
 import { linkTests } from './link-tests.ts';
 import { processTests } from './process-tests.ts';
 import { remainsTests } from './remains-tests.ts';
@@ -43,6 +44,7 @@ for (const driver of clusterDrivers.filter(({ kind }) => kind !== 'sim')) {
     });
 
     linkTests(bed);
+    clientLinkTests(bed);
     processTests(bed);
     remainsTests(bed);
   });

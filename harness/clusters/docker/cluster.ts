@@ -1,7 +1,7 @@
 // A booted cluster of containers: per node a holder that lives as long as the run and a server that
 // comes and goes. Its faults are nft rules in the holders' namespaces and signals to the servers.
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Capability, Fault, Link } from '../../../history/fault.ts';
+import { type Capability, CLIENTS, type Fault, type Link } from '../../../history/fault.ts';
 import type { Cluster, ClusterOptions, NodeSpec, NodeState } from '../../cluster.ts';
 import { type Breakable, Faults, type StandingFault } from '../faults.ts';
 import { nodeDirectory, nodeIn } from '../node-files.ts';
@@ -192,15 +192,16 @@ export class DockerCluster implements Cluster, Breakable {
     await Promise.all(
       [...this.#nodes].map(([name, { holder }]) =>
         holder.applyCuts({
-          out: links.filter((l) => l.from === name).map((l) => this.#addressOf(l.to)),
-          in: links.filter((l) => l.to === name).map((l) => this.#addressOf(l.from)),
+          out: links.filter((l) => l.from === name).map((l) => this.#addressOf(l.to, holder)),
+          in: links.filter((l) => l.to === name).map((l) => this.#addressOf(l.from, holder)),
         }),
       ),
     );
   }
 
-  #addressOf(node: string): string {
-    return nodeIn(this.#nodes, node).address;
+  /** The address of a node, or of clients as the holder at the other end sees them. */
+  #addressOf(end: string, holder: Holder): string {
+    return end === CLIENTS ? holder.clients : nodeIn(this.#nodes, end).address;
   }
 
   canProbe(): boolean {
@@ -208,19 +209,25 @@ export class DockerCluster implements Cluster, Breakable {
   }
 
   probe(from: string, to: string, timeoutMs: number): Promise<ProbeResult> {
-    return nodeIn(this.#nodes, from).holder.probe(this.#addressOf(to), timeoutMs);
+    if (from === CLIENTS) return this.holder(to).probeAsClient(timeoutMs);
+    const holder = this.holder(from);
+    return holder.probe(this.#addressOf(to, holder), timeoutMs);
   }
 
   async heldBack(links: readonly Link[]): Promise<(number | undefined)[]> {
     const ends = [...new Set(links.flatMap((l) => [l.from, l.to]))];
     const counters = new Map(
       await Promise.all(
-        ends.map(async (name) => [name, await this.holder(name).counters()] as const),
+        ends
+          .filter((end) => end !== CLIENTS)
+          .map(async (name) => [name, await this.holder(name).counters()] as const),
       ),
     );
-    return links.map((link) => {
-      const out = counters.get(link.from)?.out[this.#addressOf(link.to)];
-      const back = counters.get(link.to)?.in[this.#addressOf(link.from)];
+    const dropped = (way: 'in' | 'out', node: string, peer: string): number | undefined =>
+      counters.get(node)?.[way][this.#addressOf(peer, this.holder(node))];
+    return links.map(({ from, to }) => {
+      const out = from === CLIENTS ? undefined : dropped('out', from, to);
+      const back = to === CLIENTS ? undefined : dropped('in', to, from);
       return out === undefined && back === undefined ? undefined : (out ?? 0) + (back ?? 0);
     });
   }

@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import type { NodeSpec } from '../../cluster.ts';
 import { onMessages, Questions, sendMessage } from '../lines.ts';
-import { CONTROL_PORT, PROBE_PORT, type ProbeResult } from '../probe.ts';
+import { CONTROL_PORT, PROBE_PORT, type ProbeResult, probe } from '../probe.ts';
 import type { Daemon } from './daemon.ts';
 import type { HolderConfig } from './holder.ts';
 import { NODE_IN_IMAGE } from './image.ts';
@@ -42,7 +42,7 @@ export function readOnly(source: string, target: string): Docker.MountSettings {
 /** Creates and starts a holder, and waits until its program answers. */
 export async function bootHolder(daemon: Daemon, plan: HolderPlan): Promise<Holder> {
   const published = plan.spec.published.map((role) => plan.spec.ports[role] as number);
-  const ports = [...published, CONTROL_PORT].map((port) => `${port}/tcp`);
+  const ports = [...published, CONTROL_PORT, PROBE_PORT].map((port) => `${port}/tcp`);
   const config: HolderConfig = { subnet: plan.subnet, token: plan.token };
   const container = await daemon.docker.createContainer({
     name: plan.name,
@@ -81,8 +81,14 @@ export async function bootHolder(daemon: Daemon, plan: HolderPlan): Promise<Hold
   const addresses = new Map(
     plan.spec.published.map((role) => [role, hostPort(plan.spec.ports[role] as number)]),
   );
-  const questions = await reachProgram(container, plan, hostPort(CONTROL_PORT));
-  return new Holder(container.id, questions, addresses);
+  const reached = await reachProgram(container, plan, hostPort(CONTROL_PORT));
+  return new Holder(container.id, reached, addresses, hostPort(PROBE_PORT));
+}
+
+/** A holder's program, and the address in its network from which the harness reaches it. */
+interface Reached {
+  questions: Questions;
+  from: string;
 }
 
 /** The port's proxy accepts before the program listens, so only an answer to the token counts. */
@@ -90,11 +96,11 @@ async function reachProgram(
   container: Docker.Container,
   plan: HolderPlan,
   port: number,
-): Promise<Questions> {
+): Promise<Reached> {
   const deadline = performance.now() + BOOT_TIMEOUT_MS;
   for (let attempt = 1; performance.now() < deadline; attempt++) {
-    const questions = await greet(`holder of ${plan.spec.name}`, port, plan.token);
-    if (questions !== undefined) return questions;
+    const reached = await greet(`holder of ${plan.spec.name}`, port, plan.token);
+    if (reached !== undefined) return reached;
     if (attempt % 20 === 0 && !(await container.inspect()).State.Running) break;
     await delay(RETRY_MS);
   }
@@ -108,11 +114,11 @@ async function reachProgram(
   );
 }
 
-async function greet(name: string, port: number, token: string): Promise<Questions | undefined> {
+async function greet(name: string, port: number, token: string): Promise<Reached | undefined> {
   const socket: Socket = connect({ host: '127.0.0.1', port, noDelay: true });
-  const hello = new Promise<boolean>((resolve) => {
-    onMessages(socket, (message) => resolve(message.hello === true));
-    socket.once('close', () => resolve(false));
+  const hello = new Promise<string | undefined>((resolve) => {
+    onMessages(socket, ({ hello, from }) => resolve(hello === true ? String(from) : undefined));
+    socket.once('close', () => resolve(undefined));
   });
   socket.on('error', () => socket.destroy());
   try {
@@ -121,10 +127,11 @@ async function greet(name: string, port: number, token: string): Promise<Questio
     return undefined;
   }
   sendMessage(socket, { token });
-  if (!(await hello)) return undefined;
+  const from = await hello;
+  if (from === undefined) return undefined;
   const questions = new Questions(name, socket);
   onMessages(socket, (message) => questions.receive(message));
-  return questions;
+  return { questions, from };
 }
 
 /** A running holder. */
@@ -132,12 +139,23 @@ export class Holder {
   readonly id: string;
   /** Ports on 127.0.0.1 by role. */
   readonly published: ReadonlyMap<string, number>;
+  /** Where clients come from, as the namespace sees them. */
+  readonly clients: string;
   readonly #questions: Questions;
+  readonly #probePort: number;
 
-  constructor(id: string, questions: Questions, published: ReadonlyMap<string, number>) {
+  /** `probePort` on 127.0.0.1 leads to the echo. */
+  constructor(
+    id: string,
+    { questions, from }: Reached,
+    published: ReadonlyMap<string, number>,
+    probePort: number,
+  ) {
     this.id = id;
     this.#questions = questions;
     this.published = published;
+    this.clients = from;
+    this.#probePort = probePort;
   }
 
   /** Replaces the namespace's cuts in one transaction. */
@@ -155,6 +173,11 @@ export class Holder {
     const question = { ask: 'probe', host, port, timeoutMs };
     const answer = await this.#questions.ask(question, timeoutMs + ANSWER_TIMEOUT_MS);
     return answer.result as ProbeResult;
+  }
+
+  /** A probe on the way that clients take, to the echo of this holder. */
+  probeAsClient(timeoutMs: number): Promise<ProbeResult> {
+    return probe('127.0.0.1', this.#probePort, timeoutMs);
   }
 
   /** Ends the conversation; the container is removed with the run. */

@@ -62,7 +62,8 @@ function serve(token: string): void {
         if (message.token !== token) socket.destroy();
         else {
           welcome = true;
-          void reply(socket, message, () => ({ hello: true }));
+          // From where the harness comes its clients come too.
+          void reply(socket, message, () => ({ hello: true, from: socket.remoteAddress }));
         }
         return;
       }

@@ -39,9 +39,18 @@ test('cuts replace all earlier ones in one transaction', () => {
   ]);
 });
 
-test('the standing rules accept the subnet after the cuts and drop the rest last', () => {
+test('the standing rules accept orders before the cuts, the subnet after them, and drop the rest last', () => {
   const text = standingRules('10.99.3.0/24');
-  const order = ['127.0.0.11', 'oifname "lo" accept', 'jump cut_out', '10.99.3.0/24', '"outside"'];
+  const order = [
+    '127.0.0.11',
+    'oifname "lo" accept',
+    'ip daddr 10.99.3.0/24 tcp sport 31001 accept',
+    'jump cut_out',
+    'ip daddr 10.99.3.0/24 accept',
+    '"outside"',
+    'ip saddr 10.99.3.0/24 tcp dport 31001 accept',
+    'jump cut_in',
+  ];
   const places = order.map((part) => text.indexOf(part));
   expect(places).not.toContain(-1);
   expect(places).toEqual([...places].sort((a, b) => a - b));

@@ -1,7 +1,8 @@
 // The nftables rules of a node's network namespace, as text, and their counters read back. Cuts are
 // drops at both ends of a link, and nothing but the run's own subnet can ever be reached.
+import { CONTROL_PORT } from '../probe.ts';
 
-/** What one namespace drops: peers' addresses by direction. */
+/** What one namespace drops: addresses of peers or clients by direction. */
 export interface NamespaceCuts {
   /** Packets to these addresses are dropped on their way out. */
   out: string[];
@@ -19,7 +20,10 @@ export interface DropCounters {
 /** Docker's own resolver; behind it the daemon would ask the world. */
 const DOCKER_RESOLVER = '127.0.0.11';
 
-/** The rules that stand for the whole life of a namespace, with no cut in place. */
+/**
+ * The rules that stand for the whole life of a namespace, with no cut in place. The harness' orders come from
+ * the same address as its clients, so they pass before the cuts.
+ */
 export function standingRules(subnet: string): string {
   return `table inet chaos {
   chain cut_out { }
@@ -28,6 +32,7 @@ export function standingRules(subnet: string): string {
     type filter hook output priority 0; policy accept;
     ip daddr ${DOCKER_RESOLVER} counter drop comment "resolver"
     oifname "lo" accept
+    ip daddr ${subnet} tcp sport ${CONTROL_PORT} accept
     jump cut_out
     ip daddr ${subnet} accept
     counter drop comment "outside"
@@ -35,6 +40,7 @@ export function standingRules(subnet: string): string {
   chain input {
     type filter hook input priority 0; policy accept;
     iifname "lo" accept
+    ip saddr ${subnet} tcp dport ${CONTROL_PORT} accept
     jump cut_in
   }
 }

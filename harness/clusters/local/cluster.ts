@@ -1,13 +1,13 @@
 // A booted cluster of child processes on loopback, each under the agent. It needs no rights and no
 // daemon; what containers get from the kernel its nodes get from their agents.
-import type { Capability, Fault, Link } from '../../../history/fault.ts';
+import { type Capability, CLIENTS, type Fault, type Link } from '../../../history/fault.ts';
 import { frontAddress } from '../../agent/backstage.ts';
 import type { AgentConfig, AgentPeer } from '../../agent/config.ts';
 import type { Cluster, ClusterOptions, NodeSpec, NodeState } from '../../cluster.ts';
 import { type Breakable, Faults, type StandingFault } from '../faults.ts';
 import type { Message } from '../lines.ts';
 import { nodeDirectory, nodeIn } from '../node-files.ts';
-import type { ProbeResult } from '../probe.ts';
+import { PROBE_PORT, type ProbeResult, probe } from '../probe.ts';
 import { NodeProcess } from './node-process.ts';
 import type { PortPlan } from './ports.ts';
 import { ProcessList } from './process-list.ts';
@@ -226,6 +226,11 @@ export class LocalCluster implements Cluster, Breakable {
   }
 
   async probe(from: string, to: string, timeoutMs: number): Promise<ProbeResult> {
+    if (from === CLIENTS) {
+      const port = this.#peers[to]?.ports[String(PROBE_PORT)];
+      if (port === undefined) throw new Error(`${to} has no port for probes`);
+      return probe('127.0.0.1', port, timeoutMs);
+    }
     const process = nodeIn(this.#nodes, from).process;
     const answer = await process?.ask({ ask: 'probe', to, timeoutMs }, timeoutMs);
     if (answer === undefined) return { ok: false, how: `${from} was never started`, ms: 0 };

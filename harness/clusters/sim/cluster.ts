@@ -2,6 +2,7 @@
 // their own. Faults are exact here, and power loss and crashes inside a system call exist only here.
 import {
   type Capability,
+  CLIENTS,
   capabilityOf,
   DISK_EFFECTS,
   type DiskFault,
@@ -28,6 +29,9 @@ export const SIM_FAULTS: ReadonlySet<Capability> = new Set([
 
 /** Where a node's files lie on its machine. */
 export const NODE_DIR = '/node';
+
+/** Machine of the harness, and so of its clients. */
+export const HARNESS = 'harness';
 
 /** What disk faults strike: the server's own data, not its configuration or what it tells the observer. */
 const DATA_DIR = `${NODE_DIR}/data/`;
@@ -189,9 +193,9 @@ export class SimCluster implements Pick<Cluster, 'nodes' | 'address' | 'inject' 
     const { network } = this.#sim;
     switch (fault.kind) {
       case 'cut':
-        for (const { from, to } of fault.links) network.cut(from, to);
+        for (const { from, to } of this.#machines(fault.links)) network.cut(from, to);
         return () => {
-          for (const { from, to } of fault.links) network.heal(from, to);
+          for (const { from, to } of this.#machines(fault.links)) network.heal(from, to);
           return this.#verify(fault, false);
         };
       case 'slow':
@@ -223,6 +227,17 @@ export class SimCluster implements Pick<Cluster, 'nodes' | 'address' | 'inject' 
     }
   }
 
+  /** The links as they are between machines. Throws on an end that is neither a node nor clients. */
+  #machines(links: readonly Link[]): Link[] {
+    const machineOf = (end: string): string => {
+      if (end === CLIENTS) return HARNESS;
+      if (this.#specs.has(end)) return end;
+      const known = this.nodes.join(', ');
+      throw new Error(`unknown end '${end}' of a link; known are ${known} and '${CLIENTS}'`);
+    };
+    return links.map(({ from, to }) => ({ from: machineOf(from), to: machineOf(to) }));
+  }
+
   #known(): string {
     return [...this.supports].join(', ');
   }
@@ -233,9 +248,9 @@ export class SimCluster implements Pick<Cluster, 'nodes' | 'address' | 'inject' 
     off: { delayMs?: number; loss?: number },
   ): () => Verification {
     const { network } = this.#sim;
-    for (const { from, to } of fault.links) network.shape(from, to, on);
+    for (const { from, to } of this.#machines(fault.links)) network.shape(from, to, on);
     return () => {
-      for (const { from, to } of fault.links) network.shape(from, to, off);
+      for (const { from, to } of this.#machines(fault.links)) network.shape(from, to, off);
       return { verified: true, evidence: 'links as before' };
     };
   }
@@ -295,7 +310,7 @@ export class SimCluster implements Pick<Cluster, 'nodes' | 'address' | 'inject' 
   #verify(fault: Fault, injected: boolean): Verification {
     if ('links' in fault) {
       if (fault.kind !== 'cut') return { verified: true, evidence: `${fault.kind} set` };
-      const states = fault.links.map(({ from, to }) => this.#cut(from, to));
+      const states = this.#machines(fault.links).map(({ from, to }) => this.#cut(from, to));
       const verified = states.every((cut) => cut === injected);
       return { verified, evidence: `${states.filter(Boolean).length} links cut in the network` };
     }
@@ -331,7 +346,7 @@ export class SimCluster implements Pick<Cluster, 'nodes' | 'address' | 'inject' 
     let verified = true;
     const readings = nodes.map((node) => {
       const { clock } = this.#sim.process(node);
-      const offMs = clock.wallMs() - this.#sim.process('harness').clock.wallMs();
+      const offMs = clock.wallMs() - this.#sim.process(HARNESS).clock.wallMs();
       const runs = 1e9 / clock.trueNs(1e9);
       verified &&= Math.abs(offMs - wanted.offsetMs) <= CLOCK_ROUNDING_MS;
       verified &&= Math.abs(runs - wanted.rate) < 1e-6;

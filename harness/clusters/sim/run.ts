@@ -9,7 +9,7 @@ import type { Timing } from '../../interpreter.ts';
 import { FILES } from '../../store.ts';
 import type { System } from '../../system.ts';
 import { BRIDGE, type Bridge } from './bridge.ts';
-import { NODE_DIR, SimCluster } from './cluster.ts';
+import { HARNESS, NODE_DIR, SimCluster } from './cluster.ts';
 import { harnessProgram, systemPrograms } from './programs.ts';
 
 /** Virtual time after which a run that does not end is given up. */
@@ -82,8 +82,8 @@ export async function simulateRun(
     },
   };
   const globals = { [BRIDGE]: bridge };
-  const driver = sim.add('harness', { program: harness, globals, ownCode });
-  sim.start('harness');
+  const driver = sim.add(HARNESS, { program: harness, globals, ownCode });
+  sim.start(HARNESS);
   const { stackTraceLimit } = Error;
   // For the whole run and always the same, since what a server prints of an error is traced.
   Error.stackTraceLimit = STACK_FRAMES;
