@@ -86,8 +86,11 @@ export function processTests(bed: Bed): void {
     const { boots } = await ask(bed.cluster, 'n3', { ask: 'boots' });
     expect(boots).toEqual(Array.from({ length: Number(after.incarnation) }, (_, i) => `${i + 1}`));
     expect(bed.cluster.address('n3', 'client')).toEqual(address);
-    const log = readFileSync(join(bed.cluster.nodeDir('n3'), 'log'), 'utf8');
-    expect(log.match(/incarnation \d+/g)).toHaveLength(Number(after.incarnation));
+    // What a container prints reaches the log by way of the daemon, and may be later than its answer.
+    const log = () => readFileSync(join(bed.cluster.nodeDir('n3'), 'log'), 'utf8');
+    await expect
+      .poll(() => log().match(/incarnation \d+/g), { timeout: 30_000 })
+      .toHaveLength(Number(after.incarnation));
   });
 
   test('stop is an end that was wanted; an own end is told', async () => {
