@@ -47,6 +47,7 @@ export default defineConfig({
             'kill-all',
             'pause-leader',
             'isolate-controller',
+            'cut-clients',
             'partition-brokers-from-coordinator',
           ],
           cluster: ['docker', 'local', 'sim'],
