@@ -19,6 +19,12 @@ const CUT_PROBE_MS = 250;
 /** A probe that must work may take this long: the machine may be busy. */
 const OPEN_PROBE_MS = 3_000;
 
+/** The state of a node's process, with how it was found. */
+export interface Inspection {
+  state: NodeState;
+  evidence: string;
+}
+
 /** What a driver can do to its nodes, and what it can find out about them. */
 export interface Breakable {
   readonly nodes: readonly string[];
@@ -36,8 +42,8 @@ export interface Breakable {
   start(node: string): Promise<void>;
   pause(node: string): Promise<void>;
   resume(node: string): Promise<void>;
-  /** The state of the node's process as the operating system tells it, with how it was found. */
-  inspect(node: string): Promise<{ state: NodeState; evidence: string }>;
+  /** As the operating system tells it. */
+  inspect(node: string): Promise<Inspection>;
 }
 
 /** An injected fault that can be verified again at any time. */

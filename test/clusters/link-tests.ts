@@ -34,7 +34,7 @@ async function removeCutSecretly(cluster: Cluster, kind: string): Promise<void> 
     return;
   }
   for (const node of ['n1', 'n2']) {
-    await (cluster as LocalCluster).processOf(node)?.ask({ ask: 'cuts', links: [] });
+    await (cluster as LocalCluster).serverOf(node)?.ask({ ask: 'cuts', links: [] });
   }
 }
 

@@ -121,7 +121,7 @@ export function processTests(bed: Bed): void {
       });
       await docker.getContainer(String(container?.Id)).unpause();
     } else {
-      process.kill(Number((bed.cluster as LocalCluster).processOf('n1')?.stamp.pid), 'SIGCONT');
+      process.kill(Number((bed.cluster as LocalCluster).serverOf('n1')?.stamp.pid), 'SIGCONT');
     }
     await answering(bed.cluster, 'n1');
     expect((await pause.verify()).verified).toBe(false);

@@ -1,11 +1,11 @@
 // A booted cluster of containers: per node a holder that lives as long as the run and a server that
 // comes and goes. Its faults are nft rules in the holders' namespaces and signals to the servers.
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Capability, CLIENTS, type Fault, type Link } from '../../../history/fault.ts';
-import type { Cluster, ClusterOptions, NodeSpec, NodeState } from '../../cluster.ts';
-import { type Breakable, Faults, type StandingFault } from '../faults.ts';
-import { nodeDirectory, nodeIn } from '../node-files.ts';
+import { type Capability, CLIENTS, type Link } from '../../../history/fault.ts';
+import type { ClusterOptions, NodeSpec } from '../../cluster.ts';
+import { nodeIn } from '../node-files.ts';
 import type { ProbeResult } from '../probe.ts';
+import { ServerCluster } from '../server-cluster.ts';
 import { type Daemon, unlessGone } from './daemon.ts';
 import type { Holder } from './holder-container.ts';
 import { nameOf } from './labels.ts';
@@ -14,8 +14,6 @@ import { DIRECTORY_IN_CONTAINER, type Server, startServer } from './server-conta
 
 /** Faults that containers with nft can make. */
 export const DOCKER_SUPPORTS: ReadonlySet<Capability> = new Set(['cut', 'kill', 'pause']);
-
-const STOP_GRACE_MS = 5_000;
 
 /** What the driver prepared. */
 export interface DockerParts {
@@ -28,169 +26,55 @@ export interface DockerParts {
   resolver: string;
 }
 
-interface DockerNode {
-  spec: NodeSpec;
-  address: string;
-  holder: Holder;
-  state: NodeState;
-  incarnation: number;
-  server?: Server;
-  /** The last change to its process; the next one waits for it. */
-  turn: Promise<unknown>;
-}
-
 /** A cluster of containers. */
-export class DockerCluster implements Cluster, Breakable {
+export class DockerCluster extends ServerCluster<Server> {
   readonly kind = 'docker';
-  readonly nodes: readonly string[];
   readonly supports = DOCKER_SUPPORTS;
-  readonly #options: ClusterOptions;
   readonly #parts: DockerParts;
-  readonly #nodes: ReadonlyMap<string, DockerNode>;
-  readonly #faults: Faults;
-  readonly #exitListeners: ((node: string, how: string) => void)[] = [];
-  #closing: Promise<void> | undefined;
 
   constructor(options: ClusterOptions, parts: DockerParts) {
-    this.#options = options;
+    super(options);
     this.#parts = parts;
-    this.nodes = options.specs.map((spec) => spec.name);
-    this.#nodes = new Map(
-      options.specs.map((spec, index): [string, DockerNode] => [
-        spec.name,
-        {
-          spec,
-          address: parts.network.address(index),
-          holder: nodeIn(parts.holders, spec.name),
-          state: 'absent',
-          incarnation: 0,
-          turn: Promise.resolve(),
-        },
-      ]),
-    );
-    this.#faults = new Faults(this);
   }
 
-  address(node: string, port: string): { host: string; port: number } {
-    const { published } = nodeIn(this.#nodes, node).holder;
-    const found = published.get(port);
-    if (found === undefined) {
-      const known = [...published.keys()].join(', ');
-      throw new Error(`unknown published port '${port}' of ${node}; known: ${known}`);
-    }
-    return { host: '127.0.0.1', port: found };
-  }
-
-  nodeDir(node: string): string {
-    nodeIn(this.#nodes, node);
-    return nodeDirectory(this.#options.runDir, node);
-  }
-
-  state(node: string): NodeState {
-    return nodeIn(this.#nodes, node).state;
+  protected portOf({ name }: NodeSpec, role: string): number | undefined {
+    return this.holder(name).published.get(role);
   }
 
   /** The holder of a node: its namespace seen from inside. */
   holder(node: string): Holder {
-    return nodeIn(this.#nodes, node).holder;
+    return nodeIn(this.#parts.holders, node);
   }
 
-  onUnexpectedExit(listener: (node: string, how: string) => void): void {
-    this.#exitListeners.push(listener);
-  }
-
-  inject(fault: Fault): Promise<StandingFault> {
-    return this.#faults.inject(fault);
-  }
-
-  start(name: string): Promise<void> {
-    return this.#inTurn(name, async (node) => {
-      if (this.#closing !== undefined) throw new Error(`cannot start ${name}: cluster is closed`);
-      if (node.state === 'running' || node.state === 'paused') return;
-      node.incarnation++;
-      const { spec, incarnation } = node;
-      const server = await startServer(this.#parts.daemon, {
-        name: nameOf(this.#options.runId, name, String(incarnation)),
-        node: name,
-        labels: this.#parts.labels,
-        image: this.#parts.image,
-        holderId: node.holder.id,
-        program: spec.program,
-        args: [
-          ...spec.args(DIRECTORY_IN_CONTAINER),
-          ...this.#options.launchArgs(name, incarnation),
-        ],
-        directory: this.nodeDir(name),
-        hostPaths: spec.hostPaths ?? [],
-        resolver: this.#parts.resolver,
-      });
-      node.server = server;
-      node.state = 'running';
-      this.#watch(name, node, server);
+  protected launch(spec: NodeSpec, incarnation: number): Promise<Server> {
+    const { name } = spec;
+    return startServer(this.#parts.daemon, {
+      name: nameOf(this.options.runId, name, String(incarnation)),
+      node: name,
+      labels: this.#parts.labels,
+      image: this.#parts.image,
+      holderId: this.holder(name).id,
+      program: spec.program,
+      args: [...spec.args(DIRECTORY_IN_CONTAINER), ...this.options.launchArgs(name, incarnation)],
+      directory: this.nodeDir(name),
+      hostPaths: spec.hostPaths ?? [],
+      resolver: this.#parts.resolver,
     });
   }
 
-  #watch(name: string, node: DockerNode, server: Server): void {
-    const over = (how: string, wanted: boolean): void => {
-      if (node.server === server) node.state = 'dead';
-      if (wanted) return;
-      this.#options.log(`${name} ended by itself: ${how}`);
-      for (const listener of this.#exitListeners) listener(name, how);
-    };
-    server.ended.then(
-      ({ how, wanted }) => over(how, wanted),
-      (error: Error) => over(`the daemon lost sight of it: ${error.message}`, false),
-    );
-  }
+  /** Nothing to tell: cuts are in the holder's namespace, whoever lives in it. */
+  protected async settle(): Promise<void> {}
 
-  stop(name: string, graceMs = STOP_GRACE_MS): Promise<void> {
-    return this.#inTurn(name, async (node) => {
-      if (node.state === 'paused') await node.server?.resume();
-      if (node.state === 'running' || node.state === 'paused')
-        await node.server?.terminate(graceMs);
-      await this.#clearAway(node);
+  /** Removes the container in the background: nothing waits for it but close. */
+  protected clearAway(server: Server): void {
+    server.remove().catch((error: Error) => {
+      this.options.log(`could not remove a dead container: ${error.message}`);
     });
-  }
-
-  kill(name: string): Promise<void> {
-    return this.#inTurn(name, async (node) => {
-      if (node.state === 'running' || node.state === 'paused') await node.server?.kill();
-      await this.#clearAway(node);
-    });
-  }
-
-  /** Removes the container of a dead server in the background: nothing waits for it but close. */
-  async #clearAway(node: DockerNode): Promise<void> {
-    if (node.state !== 'absent') node.state = 'dead';
-    node.server?.remove().catch((error: Error) => {
-      this.#options.log(`could not remove a dead container: ${error.message}`);
-    });
-  }
-
-  pause(name: string): Promise<void> {
-    return this.#inTurn(name, async (node) => {
-      if (node.state !== 'running') throw new Error(`cannot pause ${name}: it is ${node.state}`);
-      await node.server?.pause();
-      node.state = 'paused';
-    });
-  }
-
-  resume(name: string): Promise<void> {
-    return this.#inTurn(name, async (node) => {
-      if (node.state !== 'paused') return;
-      await node.server?.resume();
-      node.state = 'running';
-    });
-  }
-
-  async inspect(name: string): Promise<{ state: NodeState; evidence: string }> {
-    const { server } = nodeIn(this.#nodes, name);
-    return server?.inspect() ?? { state: 'absent', evidence: 'it was never started' };
   }
 
   async applyCuts(links: readonly Link[]): Promise<void> {
     await Promise.all(
-      [...this.#nodes].map(([name, { holder }]) =>
+      [...this.#parts.holders].map(([name, holder]) =>
         holder.applyCuts({
           out: links.filter((l) => l.from === name).map((l) => this.#addressOf(l.to, holder)),
           in: links.filter((l) => l.to === name).map((l) => this.#addressOf(l.from, holder)),
@@ -201,7 +85,7 @@ export class DockerCluster implements Cluster, Breakable {
 
   /** The address of a node, or of clients as the holder at the other end sees them. */
   #addressOf(end: string, holder: Holder): string {
-    return end === CLIENTS ? holder.clients : nodeIn(this.#nodes, end).address;
+    return end === CLIENTS ? holder.clients : this.#parts.network.address(this.nodes.indexOf(end));
   }
 
   canProbe(): boolean {
@@ -232,39 +116,19 @@ export class DockerCluster implements Cluster, Breakable {
     });
   }
 
-  #inTurn(name: string, change: (node: DockerNode) => Promise<void>): Promise<void> {
-    const node = nodeIn(this.#nodes, name);
-    const turn = node.turn.then(() => change(node));
-    // Whoever asked for the change is given its error; the next change goes ahead all the same.
-    node.turn = turn.catch(() => undefined);
-    return turn;
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= this.#tearDown();
-    return this.#closing;
-  }
-
-  async #tearDown(): Promise<void> {
-    this.#faults.close();
-    const nodes = [...this.#nodes.values()];
-    // A change under way ends first, so that no container appears after its removal.
-    await Promise.all(nodes.map((node) => node.turn));
+  protected async tearDown(): Promise<void> {
+    const { daemon, holders } = this.#parts;
     await Promise.all(
-      nodes.map(async (node) => {
-        await node.server?.remove();
+      [...holders].map(async ([name, holder]) => {
+        const server = this.serverOf(name);
+        await server?.remove();
         // How it ended was told to whoever started it; here it only has to be over.
-        await node.server?.ended.catch(() => undefined);
-        node.holder.close();
-        const holder = this.#parts.daemon.docker.getContainer(node.holder.id);
-        await unlessGone(holder.remove({ force: true }));
+        await server?.ended.catch(() => undefined);
+        holder.close();
+        await unlessGone(daemon.docker.getContainer(holder.id).remove({ force: true }));
       }),
     );
-    await removeRun(this.#parts.daemon, this.#options.runId);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
+    await removeRun(daemon, this.options.runId);
   }
 }
 

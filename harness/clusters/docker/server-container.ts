@@ -6,7 +6,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type Docker from 'dockerode';
 import type { NodeState } from '../../cluster.ts';
+import type { Inspection } from '../faults.ts';
 import { startTime } from '../owner.ts';
+import type { RunningServer, ServerEnd } from '../server-cluster.ts';
 import { type Daemon, statusOf, unlessGone } from './daemon.ts';
 import { readOnly } from './holder-container.ts';
 import { NODE_IN_IMAGE } from './image.ts';
@@ -32,13 +34,6 @@ export interface ServerPlan {
   hostPaths: readonly string[];
   /** A resolv.conf on the host that names no resolver. */
   resolver: string;
-}
-
-/** How a server ended. */
-export interface ServerEnd {
-  how: string;
-  /** Whether this harness ended it. */
-  wanted: boolean;
 }
 
 function containerOptions(daemon: Daemon, plan: ServerPlan): Docker.ContainerCreateOptions {
@@ -118,7 +113,7 @@ async function frozen(pid: number): Promise<boolean | undefined> {
 }
 
 /** A server that was started; its container is removed when it has ended. */
-export class Server {
+export class Server implements RunningServer {
   /** Resolves when its process has ended and its output is in the log. */
   readonly ended: Promise<ServerEnd>;
   readonly #container: Docker.Container;
@@ -203,7 +198,7 @@ export class Server {
   }
 
   /** What the daemon and the kernel say of the process; where they disagree the kernel is right. */
-  async inspect(): Promise<{ state: NodeState; evidence: string }> {
+  async inspect(): Promise<Inspection> {
     const daemon = await this.#daemonView();
     const alive = this.#started === undefined ? undefined : startTime(this.#pid) === this.#started;
     const freezer = alive === true ? await frozen(this.#pid) : undefined;

@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import type { AgentConfig } from '../../agent/config.ts';
-import type { NodeState } from '../../cluster.ts';
 import { nodeBinary } from '../bundle.ts';
+import type { Inspection } from '../faults.ts';
 import type { Message, Questions } from '../lines.ts';
 import { groupMembers, isAlive, type ProcessStamp, processLetter, stampOf } from '../owner.ts';
+import type { RunningServer, ServerEnd } from '../server-cluster.ts';
 
 const START_TIMEOUT_MS = 30_000;
 const SIGNAL_TIMEOUT_MS = 5_000;
@@ -28,13 +29,6 @@ export interface ProcessPlan {
   config: AgentConfig;
 }
 
-/** How a process ended. */
-export interface ProcessEnd {
-  how: string;
-  /** Whether this harness ended it. */
-  wanted: boolean;
-}
-
 /** A node sees nothing of the harness' environment but what programs need to run at all. */
 function environment(config: AgentConfig): NodeJS.ProcessEnv {
   const kept = ['PATH', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'LANG'];
@@ -44,10 +38,10 @@ function environment(config: AgentConfig): NodeJS.ProcessEnv {
 }
 
 /** A node's process. */
-export class NodeProcess {
+export class NodeProcess implements RunningServer {
   readonly stamp: ProcessStamp;
   /** Resolves when the process has ended. */
-  readonly ended: Promise<ProcessEnd>;
+  readonly ended: Promise<ServerEnd>;
   readonly #plan: ProcessPlan;
   readonly #child: ChildProcess;
   #agent: Questions | undefined;
@@ -180,7 +174,7 @@ export class NodeProcess {
   }
 
   /** What the operating system says of the process and of those it started. */
-  inspect(): { state: NodeState; evidence: string } {
+  inspect(): Inspection {
     const { pid } = this.stamp;
     const others = this.#others();
     const beside = others.map((other) => `, pid ${other.pid} in state ${other.letter}`).join('');
