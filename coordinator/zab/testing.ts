@@ -1,9 +1,9 @@
 // An ensemble inside one process, for tests: real sockets on loopback, the real tree and the real
 // storage in folders of their own, and a front that only remembers what it was told.
 import { mkdtempSync, rmSync } from 'node:fs';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { freePorts } from '../../wire/free-ports.testing.ts';
 import type { ApplyResult, Front, Identity } from '../contract.ts';
 import { recover } from '../storage/recovery.ts';
 import { DataTree } from '../tree/data-tree.ts';
@@ -57,26 +57,6 @@ export interface TestLimits {
   snapCount: number;
   recentRecordsMax: number;
   transactionsPerEpochMax?: number;
-}
-
-/** Below the ports that systems give to clients: one of those may be taken while its server is down. */
-const PORT_MIN = 10_000;
-const PORT_SPAN = 20_000;
-
-async function freePorts(count: number): Promise<number[]> {
-  const servers: net.Server[] = [];
-  while (servers.length < count) {
-    const server = net.createServer();
-    const port = PORT_MIN + Math.floor(Math.random() * PORT_SPAN);
-    const isFree = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false));
-      server.listen(port, '127.0.0.1', () => resolve(true));
-    });
-    if (isFree) servers.push(server);
-  }
-  const ports = servers.map((server) => (server.address() as net.AddressInfo).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 /** Waits until `condition` holds; throws with `what` after `limitMs`. */

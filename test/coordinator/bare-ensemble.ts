@@ -10,13 +10,13 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundlePrograms } from '../../harness/bundle.ts';
 import { nodeBinary } from '../../harness/clusters/bundle.ts';
 import { coordinator } from '../../harness/systems/coordinator.ts';
 import { fourLetterWord } from '../../harness/systems/coordinator-view.ts';
+import { freePorts } from '../../wire/free-ports.testing.ts';
 import { until } from './ensemble.ts';
 
 const HOST = '127.0.0.1';
@@ -40,22 +40,6 @@ export interface BareOptions {
   role?: (server: BareServer) => string;
   /** The servers that a server's file names; default all. */
   members?: (server: BareServer, all: readonly BareServer[]) => readonly BareServer[];
-}
-
-/** Ports that were free a moment ago. */
-async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer());
-  const ports = await Promise.all(
-    servers.map(
-      (server) =>
-        new Promise<number>((resolve, reject) => {
-          server.once('error', reject);
-          server.listen(0, HOST, () => resolve((server.address() as { port: number }).port));
-        }),
-    ),
-  );
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 /** How a server is written in a zoo.cfg. */
