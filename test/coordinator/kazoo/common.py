@@ -1,21 +1,31 @@
-"""What the scripts share: a client, checks that say what came, and the one line of results at the end.
-
-A script is called with a connect string and perhaps more, prints lines of JSON, the last one with
-"ok": true, and ends with 1 and a message on stderr when something is not as it should be.
+"""What the scripts share: a client of the ensemble whose connect string they are called with, work in threads, and the
+checks of all scripts.
 """
 
-import json
-import logging
 import os
 import sys
 import threading
-import time
-import traceback
+from pathlib import Path
 
 from kazoo.client import KazooClient
 
-WAIT_S = 20
-POLL_S = 0.01
+sys.path.append(str(Path(__file__).parents[2] / "python"))
+from checks import WAIT_S, equal, raises, run, tell, true, until
+
+__all__ = [
+    "WAIT_S",
+    "Running",
+    "at_once",
+    "close",
+    "connect",
+    "equal",
+    "port_of",
+    "raises",
+    "run",
+    "tell",
+    "true",
+    "until",
+]
 
 
 def secured():
@@ -92,56 +102,3 @@ class Running:
         if error is not None:
             raise error
         return value
-
-
-def until(what, look, wanted):
-    """Looks again and again until it sees what is wanted."""
-    deadline = time.monotonic() + WAIT_S
-    while True:
-        seen = look()
-        if seen == wanted:
-            return
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: expected {wanted!r} in the end, last seen {seen!r}")
-        time.sleep(POLL_S)
-
-
-def tell(**values):
-    print(json.dumps(values), flush=True)
-
-
-def equal(what, got, expected):
-    if got != expected:
-        raise AssertionError(f"{what}: expected {expected!r}, got {got!r}")
-
-
-def true(what, got):
-    if not got:
-        raise AssertionError(f"{what}: expected it to be so, got {got!r}")
-
-
-def raises(what, error, action, *arguments, **options):
-    """Checks that the action raises exactly this class of error, and returns the error."""
-    try:
-        result = action(*arguments, **options)
-    except Exception as raised:
-        if type(raised) is not error:
-            raise AssertionError(f"{what}: expected {error.__name__}, got {raised!r}") from raised
-        return raised
-    raise AssertionError(f"{what}: expected {error.__name__}, got the result {result!r}")
-
-
-def run(*parts):
-    """Runs the parts of a script and tells which; ends with 1 when one fails."""
-    # A lost connection is part of what is tested; kazoo reports it at length.
-    logging.disable(logging.CRITICAL)
-    done = []
-    for part in parts:
-        try:
-            part()
-        except Exception:
-            print(f"{part.__name__} failed:", file=sys.stderr)
-            traceback.print_exc()
-            sys.exit(1)
-        done.append(part.__name__)
-    tell(ok=True, done=done)
