@@ -33,6 +33,8 @@ export interface GateEntry {
   errors: string[];
   /** Attempts that the infrastructure failed before the one that counts, each in words. */
   retried: string[];
+  /** Draws of the swarm before the one that counts, which showed too little to be judged, each in words. */
+  redrawn: string[];
   /** The command that runs it again. */
   reproduce: string;
   /** Folders of attempts that were kept, from the gate's own folder. */

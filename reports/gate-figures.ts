@@ -45,6 +45,11 @@ export function retriedOf({ entries }: GateRecord): GateEntry[] {
   return entries.filter(({ retried }) => retried.length > 0);
 }
 
+/** Entries of the swarm that stand for draws which showed too little to be judged. */
+export function redrawnOf({ entries }: GateRecord): GateEntry[] {
+  return entries.filter(({ redrawn }) => redrawn.length > 0);
+}
+
 /** Kinds of anomaly in entries, with the checker that saw them: `lost-write, stale-read (register)`. */
 export function anomalyKinds(entries: readonly GateEntry[]): string[] {
   const byChecker = new Map<string, Set<string>>();
@@ -69,13 +74,14 @@ export function gist(entry: GateEntry): string {
 
 /** All that is known of a failing entry, line by line. */
 export function wholeStory(entry: GateEntry): string[] {
-  const { findings, errors, retried, reproduce, runs } = entry;
+  const { findings, errors, retried, redrawn, reproduce, runs } = entry;
   return [
     ...findings.map(({ checker, outcome, kinds, why }) => {
       return `${checker} ${outcome}${kinds.length > 0 ? ` (${kinds.join(', ')})` : ''}: ${why}`;
     }),
     ...errors,
     ...retried.map((why, i) => `attempt ${i + 1} was failed by the infrastructure: ${why}`),
+    ...redrawn.map((why) => `drawn again: ${why}`),
     ...(reproduce === '' ? [] : [`reproduce: ${reproduce}`]),
     ...runs.map((run) => `run: ${run}`),
   ];

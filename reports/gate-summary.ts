@@ -10,6 +10,7 @@ import {
   gateColour,
   gist,
   mutantSentence,
+  redrawnOf,
   retriedOf,
 } from './gate-figures.ts';
 
@@ -43,12 +44,13 @@ function code(text: string): string {
 }
 
 function told(entry: GateEntry): string[] {
-  const { cell, seed, findings, errors, retried, reproduce, runs } = entry;
+  const { cell, seed, findings, errors, retried, redrawn, reproduce, runs } = entry;
   return [
     `- **${plain(cell)}**, seed ${seed}: ${plain(gist(entry))}`,
     ...findings.map(({ checker, why }) => `  - ${plain(checker)}: ${plain(why)}`),
     ...errors.map((error) => `  - ${plain(error)}`),
     ...retried.map((why, i) => `  - attempt ${i + 1}: ${plain(why)}`),
+    ...redrawn.map((why) => `  - drawn again: ${plain(why)}`),
     ...(reproduce === '' ? [] : [`  - reproduce: ${code(reproduce)}`]),
     ...runs.map((run) => `  - run: ${code(run)}`),
   ];
@@ -98,6 +100,10 @@ export function renderGateSummary(record: GateRecord): string {
     ...section(
       'Ended after the infrastructure had failed them',
       retriedOf(record).filter(({ ending }) => ending === 'valid'),
+    ),
+    ...section(
+      'Drawn again: the first draw showed too little',
+      redrawnOf(record).filter(({ ending }) => ending === 'valid'),
     ),
   ];
   if (record.errors.length > 0) {

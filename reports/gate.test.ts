@@ -24,6 +24,7 @@ function entry(ending: GateEnding, more: Partial<GateEntry> = {}): GateEntry {
     findings: [],
     errors: [],
     retried: [],
+    redrawn: [],
     reproduce: 'npx chaos run --seed 7',
     runs: [],
     ...more,
@@ -75,6 +76,7 @@ const anyEntry: fc.Arbitrary<GateEntry> = fc.record({
   ),
   errors: fc.array(hostile, { maxLength: 3 }),
   retried: fc.array(hostile, { maxLength: 2 }),
+  redrawn: fc.array(hostile, { maxLength: 2 }),
   reproduce: hostile,
   runs: fc.array(hostile, { maxLength: 2 }),
 });

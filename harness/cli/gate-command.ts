@@ -13,6 +13,7 @@ import {
   gateColour,
   gist,
   mutantSentence,
+  redrawnOf,
   retriedOf,
 } from '../../reports/gate-figures.ts';
 import { formatDuration } from '../config.ts';
@@ -58,15 +59,20 @@ export function shard(text: string): Shard {
 
 /** An entry that ended, in a line; one that is not valid says what and how to see it again. */
 function entryLines(entry: GateEntry, number: number): string[] {
-  const { ending, cell, seed, wallMs, retried, reproduce, workload } = entry;
+  const { ending, cell, seed, wallMs, retried, redrawn, reproduce, workload } = entry;
   const took = `${(wallMs / 1_000).toFixed(1)} s`;
   const word = ending === 'anomaly' || ending === 'crash' ? ending.toUpperCase() : ending;
-  const again =
-    retried.length > 0
-      ? `, after ${counted(retried.length, 'infrastructure error', 'infrastructure errors')}`
-      : '';
+  const again = [
+    ...(retried.length > 0
+      ? [counted(retried.length, 'infrastructure error', 'infrastructure errors')]
+      : []),
+    ...(redrawn.length > 0
+      ? [counted(redrawn.length, 'draw that showed too little', 'draws that showed too little')]
+      : []),
+  ];
+  const after = again.length > 0 ? `, after ${again.join(' and ')}` : '';
   const drawn = cell.split(' ').includes(workload) ? '' : ` (${workload})`;
-  const what = `${cell}${drawn} seed ${seed}, ${took}${again}`;
+  const what = `${cell}${drawn} seed ${seed}, ${took}${after}`;
   const line = `${String(number).padStart(4)}  ${word.padEnd(14)}  ${what}`;
   if (ending === 'valid') return [line];
   const why = gist(entry);
@@ -78,7 +84,11 @@ function entryLines(entry: GateEntry, number: number): string[] {
 /** How the gate ended, in lines. */
 function endLines(record: GateRecord, out: string): string[] {
   const retried = retriedOf(record).length;
-  const again = retried === 0 ? '' : `; ${retried} tried again after infrastructure errors`;
+  const redrawn = redrawnOf(record).length;
+  const again = [
+    ...(retried > 0 ? [`; ${retried} tried again after infrastructure errors`] : []),
+    ...(redrawn > 0 ? [`; ${redrawn} drawn again, the first draw showed too little`] : []),
+  ].join('');
   const sentence = mutantSentence(record);
   const left = record.notRun.map(({ cell, entries, elsewhere, why }) => {
     return `not run: ${entries} of ${cell}${elsewhere ? '' : ', none was'}: ${why}`;
@@ -161,6 +171,7 @@ function gateJson(record: GateRecord, out: string): object {
     mutant: mutant?.id ?? null,
     ...counts,
     retried: retriedOf(record).length,
+    redrawn: redrawnOf(record).length,
     notRun,
     absent,
     errors,

@@ -28,16 +28,18 @@ const KEPT_MAX = 20;
 
 export class Artefacts {
   readonly dir: string;
+  readonly #keptMax: number;
   #kept = 0;
 
   /** Throws BadArguments when another gate's results lie there: they would be taken for this one's. */
-  constructor(dir: string) {
+  constructor(dir: string, keptMax = KEPT_MAX) {
     if (existsSync(join(dir, GATE_FILES.record))) {
       throw new BadArguments(
         `${dir} holds the results of another gate; remove it, or give another --out`,
       );
     }
     this.dir = dir;
+    this.#keptMax = keptMax;
     mkdirSync(this.runsDir, { recursive: true });
   }
 
@@ -47,7 +49,7 @@ export class Artefacts {
   }
 
   get full(): boolean {
-    return this.#kept >= KEPT_MAX;
+    return this.#kept >= this.#keptMax;
   }
 
   get empty(): boolean {

@@ -51,7 +51,11 @@ function quirky(...each: MemoryQuirks[]): Registry & { made(): number; quirks: M
 let folders = 0;
 
 /** Runs a gate of one row for one round, and gives what it left behind. */
-async function gate(row: object, registryOf: Registry, more: Partial<GateOptions> = {}) {
+async function gate(
+  row: object,
+  registryOf: Registry,
+  { keptMax, ...more }: Partial<GateOptions> & { keptMax?: number } = {},
+) {
   const dir = join(root, `${folders++}`);
   const config = { profiles: { own: { budget: '10m', matrix: [row] } } };
   const profile = profileOf(config, 'own', registryOf);
@@ -64,7 +68,7 @@ async function gate(row: object, registryOf: Registry, more: Partial<GateOptions
     rounds: 1,
     skipUnavailable: false,
     failFast: false,
-    artefacts: new Artefacts(dir),
+    artefacts: new Artefacts(dir, keptMax),
     registry: registryOf,
     signal: new AbortController().signal,
     onEnd: (entry) => ended.push(entry),
@@ -270,6 +274,37 @@ describe('simulated runs', () => {
     expect(record.entries).toHaveLength(3);
     expect(record.entries.every(({ ending }) => ending === 'infrastructure')).toBe(true);
     expect(record.notRun).toEqual([]);
+  });
+
+  it('of the swarm that show too little are drawn again, and say so', async () => {
+    const { record, summary, junit } = await gate(swarm('sequence'), registry);
+    expect(record.exit).toBe(EXIT.valid);
+    expect(record.entries.map(({ ending }) => ending)).toEqual(['valid', 'valid', 'valid']);
+    expect(new Set(record.entries.map(({ seed }) => seed)).size).toBe(3);
+    for (const { redrawn, retried, seed, reproduce } of record.entries) {
+      expect(retried).toEqual([]);
+      expect(redrawn).toEqual([
+        `seed ${seed - 1_000_000_000} showed too little to be judged: stats: Nobody spoke.`,
+      ]);
+      expect(reproduce).toContain(`--seeds ${seed}`);
+    }
+    expect(summary).toContain('Drawn again: the first draw showed too little');
+    expect(junit).toContain('Nobody spoke.');
+  });
+
+  it('that show too little in three draws are undecided', async () => {
+    const { record } = await gate(swarm('election'), registry, { keptMax: 0 });
+    expect(record.entries.map(({ ending }) => ending)).toEqual(['unknown', 'unknown', 'unknown']);
+    expect(record.entries.map(({ redrawn }) => redrawn.length)).toEqual([2, 2, 2]);
+    expect(record.exit).toBe(EXIT.unknown);
+  });
+
+  it('that show too little are undecided where there is no room for another draw', async () => {
+    const { record } = await gate(swarm('config'), registry, { keptMax: 0, jobs: 3 });
+    expect(record.entries.map(({ ending }) => ending)).toEqual(['unknown', 'unknown', 'unknown']);
+    expect(record.entries.every(({ redrawn }) => redrawn.length === 0)).toBe(true);
+    expect(record.notRun).toEqual([]);
+    expect(record.exit).toBe(EXIT.unknown);
   });
 
   it('that the budget has no room for are named', async () => {

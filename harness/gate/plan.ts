@@ -72,6 +72,11 @@ export function entriesOf(cells: readonly Cell[], baseSeed: number, round: numbe
   });
 }
 
+/** The entry with another seed, which no entry of a gate has. */
+export function redrawn(entry: Entry): Entry {
+  return { ...entry, seed: entry.seed + SEED_START_MAX };
+}
+
 /** A shard's entries of one round, of which every beginning is a fair sample. */
 export function roundOf(
   cells: readonly Cell[],

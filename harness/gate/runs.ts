@@ -1,5 +1,5 @@
 // Runs entries of a gate: on real clusters one after the other, tried again where only the infrastructure
-// failed; simulated ones on worker processes, those that fail once more for their folder and report.
+// failed; simulated ones on worker processes, drawn again where the swarm drew too little.
 import type { GateEntry } from '../../history/gate-record.ts';
 import type { RunConfig } from '../../history/run-record.ts';
 import { worstExit } from '../../history/verdict.ts';
@@ -14,8 +14,15 @@ import { type PoolResult, runPool } from '../swarm/pool.ts';
 import { SystemUnavailable } from '../system.ts';
 import type { Artefacts } from './artefacts.ts';
 import type { Budget } from './budget.ts';
-import { type Attempt, EXIT_OF, failedAttempt, liveAttempt, simulatedAttempt } from './ending.ts';
-import type { Entry } from './plan.ts';
+import {
+  type Attempt,
+  EXIT_OF,
+  failedAttempt,
+  liveAttempt,
+  simulatedAttempt,
+  thinDraw,
+} from './ending.ts';
+import { type Entry, redrawn } from './plan.ts';
 
 export interface RunsOptions {
   registry: Registry;
@@ -37,7 +44,7 @@ export interface RunsOptions {
 
 /** Why an entry was not run that the end of the gate cut off. */
 export const STOPPED = 'the gate was ended before it';
-/** Further attempts where the infrastructure failed. */
+/** Further attempts where the infrastructure failed, or a draw showed too little. */
 const RETRIES = 2;
 /** A run that takes this much longer than its fault phase is ended, ms. */
 const HANGS_MS = 300_000;
@@ -79,9 +86,20 @@ function ended(
     findings,
     errors,
     retried: [],
+    redrawn: [],
     reproduce: config === undefined ? '' : reproduce(entry, config),
     runs: [],
   };
+}
+
+/** An attempt at a simulated entry. */
+interface Try {
+  entry: Entry;
+  config: RunConfig;
+  retried: readonly string[];
+  redrawn: readonly string[];
+  /** The attempt before it: what the entry came to, should there be no room for this one. */
+  before?: { tried: Try; outcome: PoolResult };
 }
 
 export class Runs {
@@ -171,41 +189,50 @@ export class Runs {
   /** Runs simulated entries side by side; those that the budget has no room for are not begun. */
   async simulated(entries: readonly Entry[]): Promise<void> {
     const { artefacts, budget, interrupt } = this.#options;
-    const configs = new Map<Entry, RunConfig>();
-    for (const entry of entries) configs.set(entry, await this.#config(entry));
     const failed: { outcome: PoolResult; record: GateEntry }[] = [];
-    const lost = new Map<Entry, string>();
-    const settle = (entry: Entry, outcome: PoolResult, retried: string[]) => {
-      const record = this.#ended(entry, outcome, retried);
+    const settle = (tried: Try, outcome: PoolResult) => {
+      const record = this.#ended(tried, outcome);
       if (record.ending !== 'valid') failed.push({ outcome, record });
     };
-    const open = await this.#pool(
-      configs,
-      (entry) => budget.begins(entry),
-      (entry, outcome) => {
-        if (outcome.kind === 'lost') lost.set(entry, outcome.why);
-        else settle(entry, outcome, []);
-      },
-    );
-    for (const entry of open) budget.leaveOut(entry, STOPPED);
-    const again = new Map([...configs].filter(([entry]) => lost.has(entry)));
-    await this.#pool(
-      again,
-      (entry) => budget.hasFor(budget.costs.of(entry)),
-      (entry, outcome) => {
-        const why = lost.get(entry) ?? '';
-        lost.delete(entry);
-        settle(entry, outcome, [`its worker process: ${why}`]);
-      },
-    );
-    // Neither the budget nor an interruption makes a lost run unseen.
-    for (const [entry, why] of lost) {
-      settle(entry, { kind: 'lost', config: configs.get(entry) as RunConfig, why }, []);
+    let tries: Try[] = [];
+    for (const entry of entries) {
+      tries.push({ entry, config: await this.#config(entry), retried: [], redrawn: [] });
+    }
+    for (let pass = 0; tries.length > 0; pass++) {
+      const next: Promise<Try>[] = [];
+      const left = await this.#pool(tries, (tried, outcome) => {
+        const another = pass < RETRIES ? this.#again(tried, outcome) : undefined;
+        if (another === undefined) settle(tried, outcome);
+        else next.push(another);
+      });
+      // Neither the budget nor an interruption makes an attempt unseen.
+      for (const { entry, before } of left) {
+        if (before === undefined) budget.leaveOut(entry, STOPPED);
+        else settle(before.tried, before.outcome);
+      }
+      tries = await Promise.all(next);
     }
     for (const { outcome, record } of failed) {
       if (interrupt.aborted) break;
       if (artefacts.empty || budget.hasFor(record.wallMs)) await this.#keep(outcome, record);
     }
+  }
+
+  /** Another attempt, where it may end otherwise: for a worker that was lost, or a draw that showed too little. */
+  #again(tried: Try, outcome: PoolResult): Promise<Try> | undefined {
+    const before = { tried, outcome };
+    if (outcome.kind === 'lost') {
+      const retried = [...tried.retried, `its worker process: ${outcome.why}`];
+      return Promise.resolve({ ...tried, retried, before });
+    }
+    const thin = tried.entry.cell.swarm ? thinDraw(outcome) : undefined;
+    return thin === undefined ? undefined : this.#drawAgain(tried, thin, before);
+  }
+
+  async #drawAgain(tried: Try, why: string, before: Try['before']): Promise<Try> {
+    const entry = redrawn(tried.entry);
+    const config = await this.#config(entry);
+    return { ...tried, entry, config, redrawn: [...tried.redrawn, why], ...(before && { before }) };
   }
 
   async #config(entry: Entry): Promise<RunConfig> {
@@ -222,42 +249,51 @@ export class Runs {
     });
   }
 
-  /** Runs on workers what may begin; gives those that began or would have, and did not end. */
+  /** Runs on workers what may begin; gives the attempts that came to nothing, save the first ones without room. */
   async #pool(
-    configs: ReadonlyMap<Entry, RunConfig>,
-    begins: (entry: Entry) => boolean,
-    onResult: (entry: Entry, outcome: PoolResult) => void,
-  ): Promise<Set<Entry>> {
+    tries: readonly Try[],
+    onResult: (tried: Try, outcome: PoolResult) => void,
+  ): Promise<Set<Try>> {
     const { budget, jobs, stop, worker } = this.#options;
-    const entryOf = new Map([...configs].map(([entry, config]) => [config, entry]));
-    const open = new Set(configs.keys());
+    const tryOf = new Map<RunConfig, Try>();
+    const left = new Set(tries);
     function* beginning() {
-      for (const [entry, config] of configs) {
-        if (begins(entry)) yield config;
-        else open.delete(entry);
+      for (const tried of tries) {
+        const { entry, config, before } = tried;
+        const room = before === undefined ? budget.begins(entry) : hasRoom(entry);
+        if (room) {
+          tryOf.set(config, tried);
+          yield config;
+        } else if (before === undefined) left.delete(tried);
       }
     }
-    if (configs.size === 0 || stop.signal.aborted) return open;
+    const hasRoom = (entry: Entry) => budget.hasFor(budget.costs.of(entry));
+    if (stop.signal.aborted) return left;
     await runPool(beginning(), {
-      jobs: Math.min(jobs, configs.size),
+      jobs: Math.min(jobs, tries.length),
       signal: stop.signal,
       ...(worker === undefined ? {} : { entry: worker }),
       onResult(outcome) {
-        const entry = entryOf.get(outcome.config);
-        if (entry === undefined) throw new Error('the pool gave a configuration not asked for');
-        open.delete(entry);
-        if (outcome.kind === 'done') budget.costs.note(entry, outcome.result.wallMs);
-        onResult(entry, outcome);
+        const tried = tryOf.get(outcome.config);
+        if (tried === undefined) throw new Error('the pool gave a configuration not asked for');
+        left.delete(tried);
+        if (outcome.kind === 'done') budget.costs.note(tried.entry, outcome.result.wallMs);
+        onResult(tried, outcome);
         // Results of different code cannot be put together.
         if (outcome.kind === 'changed') stop.abort();
       },
     });
-    return open;
+    return left;
   }
 
-  #ended(entry: Entry, outcome: PoolResult, retried: string[]): GateEntry {
+  #ended({ entry, retried, redrawn }: Try, outcome: PoolResult): GateEntry {
     const wallMs = outcome.kind === 'done' ? outcome.result.wallMs : 0;
-    const record = { ...ended(entry, outcome.config, simulatedAttempt(outcome), wallMs), retried };
+    const attempt = simulatedAttempt(outcome);
+    const record = {
+      ...ended(entry, outcome.config, attempt, wallMs),
+      retried: [...retried],
+      redrawn: [...redrawn],
+    };
     this.#options.budget.ran(entry);
     this.#options.onEnd(record);
     return record;
