@@ -36,6 +36,12 @@ interface OnDisk {
   readonly known: boolean;
 }
 
+/** A log that cannot be trusted. `open`: it is open, and what is damaged is the note of its topic. */
+interface Damaged {
+  readonly of: TopicPartition;
+  readonly open?: { readonly log: PartitionLog; readonly recovered: Recovered };
+}
+
 interface Wanted {
   readonly topic: TopicInfo;
   readonly info: PartitionInfo;
@@ -46,8 +52,7 @@ export class Placement {
   readonly #partitions = new Map<string, Partition>();
   /** Open logs that no partition uses: found at the start, or left behind by a partition that went. */
   readonly #idle = new Map<string, OnDisk>();
-  /** Logs that cannot be trusted. */
-  readonly #damaged = new Map<string, { of: TopicPartition; error: Error }>();
+  readonly #damaged = new Map<string, Damaged>();
   /** Partitions whose files are being removed or set aside. */
   readonly #removing = new Map<string, Promise<void>>();
   /** To be looked at again when their removal is over. */
@@ -60,7 +65,7 @@ export class Placement {
       this.#found({ topic, partition }, log, recovered);
     }
     for (const { topic, partition, error } of options.opened.refused) {
-      this.#refuse({ topic, partition }, error);
+      this.#refuse({ of: { topic, partition } }, error);
     }
   }
 
@@ -74,13 +79,13 @@ export class Placement {
       this.#idle.set(partitionKey(of), { of, log, recovered, topicId, known: false });
     } catch (error) {
       if (!(error instanceof CorruptLogError)) throw error;
-      this.#refuse(of, error);
+      this.#refuse({ of, open: { log, recovered } }, error);
     }
   }
 
-  #refuse(of: TopicPartition, error: CorruptLogError): void {
-    const tp = partitionKey(of);
-    this.#damaged.set(tp, { of, error });
+  #refuse(damaged: Damaged, error: CorruptLogError): void {
+    const tp = partitionKey(damaged.of);
+    this.#damaged.set(tp, damaged);
     this.#options.context.onDamage(tp, true);
     const reason = `its log is damaged: ${error.message}`;
     this.#options.context.events.emit({ ev: 'leftPartition', tp, reason });
@@ -264,17 +269,18 @@ export class Placement {
 
   /** It may be the last copy: a disk that read wrong may read right another time. */
   #openAgain(of: TopicPartition): void {
-    let opened: ReturnType<OpenedDirectory['directory']['openLog']>;
+    const key = partitionKey(of);
+    let opened = this.#damaged.get(key)?.open;
     try {
-      opened = this.#options.opened.directory.openLog(of);
+      opened ??= this.#options.opened.directory.openLog(of);
     } catch (error) {
       if (!(error instanceof CorruptLogError)) throw error;
       return;
     }
-    this.#damaged.delete(partitionKey(of));
-    this.#options.context.onDamage(partitionKey(of), false);
+    this.#damaged.delete(key);
+    this.#options.context.onDamage(key, false);
     this.#found(of, opened.log, opened.recovered);
-    this.#again.add(partitionKey(of));
+    if (!this.#damaged.has(key)) this.#again.add(key);
   }
 
   /** `unknown`: the coordinator cannot be asked now; `retry` comes back to it. */

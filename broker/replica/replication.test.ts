@@ -638,6 +638,25 @@ describe('a restart', () => {
 });
 
 describe('a topic', () => {
+  it('of which the note could not be read is taken up once it can be', async () => {
+    begin();
+    await leads(1);
+    await cluster.broker(1).produce(OF, { values: ['a'] });
+    await cluster.broker(3).stop();
+    const file = `${cluster.broker(3).dir}/t-0/partition.metadata`;
+    const note = fs.readFileSync(file);
+    fs.writeFileSync(file, 'damaged');
+    cluster.broker(3).start();
+    expect(cluster.of('leftPartition').at(-1)?.reason).toMatch(/^its log is damaged/);
+    fs.writeFileSync(file, note);
+    await isrIs(1, 2, 3);
+    cluster.store.elect(OF, 3);
+    await leads(3);
+    expect(await content(3)).toEqual(['0-0@0']);
+    expect(cluster.broker(3).fatal).toBeUndefined();
+    expect(fs.readdirSync(cluster.broker(3).dir)).not.toContain('t-0.0-corrupt');
+  });
+
   it('that is made again under its name begins empty, also for who was away', async () => {
     begin();
     await leads(1);
