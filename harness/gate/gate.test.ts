@@ -299,11 +299,13 @@ describe('simulated runs', () => {
     expect(record.exit).toBe(EXIT.unknown);
   });
 
-  it('that show too little are undecided where there is no room for another draw', async () => {
-    const { record } = await gate(swarm('config'), registry, { keptMax: 0, jobs: 3 });
-    expect(record.entries.map(({ ending }) => ending)).toEqual(['unknown', 'unknown', 'unknown']);
-    expect(record.entries.every(({ redrawn }) => redrawn.length === 0)).toBe(true);
-    expect(record.notRun).toEqual([]);
+  it('that show too little are not run where there is no room for another draw', async () => {
+    const { record, summary } = await gate(swarm('config'), registry, { jobs: 3 });
+    expect(record.entries).toEqual([]);
+    expect(record.notRun).toMatchObject([
+      { entries: 3, why: expect.stringMatching(/Nobody spoke.; there was no room for another/) },
+    ]);
+    expect(summary).toContain('Nobody spoke');
     expect(record.exit).toBe(EXIT.unknown);
   });
 

@@ -205,10 +205,13 @@ export class Runs {
         if (another === undefined) settle(tried, outcome);
         else next.push(another);
       });
-      // Neither the budget nor an interruption makes an attempt unseen.
-      for (const { entry, before } of left) {
+      for (const { entry, redrawn, before } of left) {
+        const thin = redrawn.at(-1);
         if (before === undefined) budget.leaveOut(entry, STOPPED);
-        else settle(before.tried, before.outcome);
+        // Neither the budget nor an interruption makes a lost run unseen.
+        else if (before.outcome.kind === 'lost') settle(before.tried, before.outcome);
+        // A draw that proves nothing is no run, and there is no time for another.
+        else budget.leaveOut(entry, `${thin}; there was no room for another draw`);
       }
       tries = await Promise.all(next);
     }
