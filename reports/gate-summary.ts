@@ -46,7 +46,7 @@ function code(text: string): string {
 function told(entry: GateEntry): string[] {
   const { cell, seed, findings, errors, retried, redrawn, reproduce, runs } = entry;
   return [
-    `- **${plain(cell)}**, seed ${seed}: ${plain(gist(entry))}`,
+    `- **${plain(cell)}**, seed ${seed}: ${plain(gist(entry) || entry.ending)}`,
     ...findings.map(({ checker, why }) => `  - ${plain(checker)}: ${plain(why)}`),
     ...errors.map((error) => `  - ${plain(error)}`),
     ...retried.map((why, i) => `  - attempt ${i + 1}: ${plain(why)}`),
