@@ -20,7 +20,8 @@ export function threadsOfPart(part: number, parts: number, threads: number): num
 
 /**
  * The run of one part by itself. Its faults are those that strike it or what it rests on: a part rests on
- * those before it, as brokers do on their coordinators, and not on what these say to clients. History and its indexes stay those of the run.
+ * those before it, as brokers do on their coordinators, and not on what these say to clients. History and its
+ * indexes stay those of the run.
  */
 export function partRecord(run: RunRecord, parts: readonly RunPart[], number: number): RunRecord {
   const { config } = run;

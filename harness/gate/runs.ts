@@ -232,10 +232,10 @@ export class Runs {
     return thin === undefined ? undefined : this.#drawAgain(tried, thin, before);
   }
 
-  async #drawAgain(tried: Try, why: string, before: Try['before']): Promise<Try> {
+  async #drawAgain(tried: Try, why: string, before: Required<Try>['before']): Promise<Try> {
     const entry = redrawn(tried.entry);
     const config = await this.#config(entry);
-    return { ...tried, entry, config, redrawn: [...tried.redrawn, why], ...(before && { before }) };
+    return { ...tried, entry, config, redrawn: [...tried.redrawn, why], before };
   }
 
   async #config(entry: Entry): Promise<RunConfig> {
