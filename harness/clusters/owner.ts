@@ -49,18 +49,35 @@ export function processLetter(pid: number): string | undefined {
   return query('ps', ['-p', String(pid), '-o', 'state='])?.[0];
 }
 
+/** A process of a group, and the scheduler's letter for it. */
+export interface GroupMember extends ProcessStamp {
+  letter: string;
+}
+
 /** The processes of a group (as `kill(-group)` reaches them), zombies left out. Linux only, else none. */
-export function groupMembers(group: number): { pid: number; letter: string }[] {
+export function groupMembers(group: number): GroupMember[] {
   if (process.platform !== 'linux') return [];
-  const members: { pid: number; letter: string }[] = [];
+  const members: GroupMember[] = [];
   for (const name of readdirSync('/proc')) {
     const pid = Number(name);
     if (!Number.isInteger(pid)) continue;
-    const [letter = 'X', , itsGroup] = linuxStat(pid) ?? [];
+    const { 0: letter = 'X', 2: itsGroup, 19: started = '' } = linuxStat(pid) ?? [];
     if (Number(itsGroup) === group && letter !== 'Z' && letter !== 'X')
-      members.push({ pid, letter });
+      members.push({ pid, started, letter });
   }
   return members;
+}
+
+/**
+ * Whether a process was started with `entry` (`NAME=value`) in its environment. False where the operating
+ * system does not show it: for another user's process, one that is gone, and outside Linux.
+ */
+export function environmentHas(pid: number, entry: string): boolean {
+  try {
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(entry);
+  } catch {
+    return false;
+  }
 }
 
 /** Stamps a process that is known to run. Throws if it is already gone. */

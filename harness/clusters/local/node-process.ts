@@ -1,6 +1,7 @@
 // One incarnation of a local node: a child process under the agent. It knows its process by pid and
 // start time, and the agent by the control line.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,7 +10,15 @@ import type { AgentConfig } from '../../agent/config.ts';
 import { nodeBinary } from '../bundle.ts';
 import type { Inspection } from '../faults.ts';
 import type { Message, Questions } from '../lines.ts';
-import { groupMembers, isAlive, type ProcessStamp, processLetter, stampOf } from '../owner.ts';
+import {
+  environmentHas,
+  type GroupMember,
+  groupMembers,
+  isAlive,
+  type ProcessStamp,
+  processLetter,
+  stampOf,
+} from '../owner.ts';
 import type { RunningServer, ServerEnd } from '../server-cluster.ts';
 
 const START_TIMEOUT_MS = 30_000;
@@ -17,6 +26,8 @@ const SIGNAL_TIMEOUT_MS = 5_000;
 const SIGNAL_POLL_MS = 2;
 const ANSWER_TIMEOUT_MS = 10_000;
 const LOG_TAIL_BYTES = 2_000;
+/** Inherited by all that a node starts; the agent's own variable is not. */
+const MARK_NAME = 'CHAOS_NODE';
 
 /** What a node's process is started with. */
 export interface ProcessPlan {
@@ -30,9 +41,9 @@ export interface ProcessPlan {
 }
 
 /** A node sees nothing of the harness' environment but what programs need to run at all. */
-function environment(config: AgentConfig): NodeJS.ProcessEnv {
+function environment(config: AgentConfig, mark: string): NodeJS.ProcessEnv {
   const kept = ['PATH', 'TMPDIR', 'TEMP', 'TMP', 'SystemRoot', 'LANG'];
-  const env: NodeJS.ProcessEnv = { CHAOS_AGENT: JSON.stringify(config) };
+  const env: NodeJS.ProcessEnv = { CHAOS_AGENT: JSON.stringify(config), [MARK_NAME]: mark };
   for (const name of kept) if (process.env[name] !== undefined) env[name] = process.env[name];
   return env;
 }
@@ -44,6 +55,8 @@ export class NodeProcess implements RunningServer {
   readonly ended: Promise<ServerEnd>;
   readonly #plan: ProcessPlan;
   readonly #child: ChildProcess;
+  /** No other process on this machine, of this run or another, has it in its environment. */
+  readonly #mark = randomUUID();
   #agent: Questions | undefined;
   #wanted = false;
 
@@ -55,7 +68,7 @@ export class NodeProcess implements RunningServer {
       const agent = pathToFileURL(plan.agent).href;
       this.#child = spawn(nodeBinary(), ['--import', agent, plan.program, ...plan.args], {
         cwd: plan.directory,
-        env: environment(plan.config),
+        env: environment(plan.config, this.#mark),
         stdio: ['ignore', log, log],
         // Ctrl-C in the terminal is for the harness, which then ends the nodes in good order.
         detached: true,
@@ -114,9 +127,11 @@ export class NodeProcess implements RunningServer {
   /** SIGKILL; resolves when the process and what it started are gone. */
   async kill(): Promise<void> {
     this.#wanted = true;
+    const others = this.#others();
     this.#signal('SIGKILL');
     await this.ended;
-    await this.#until(() => this.#others().length === 0, 'end');
+    // One that is dying loses its mark before it lets go of its files and ports.
+    await this.#until(() => !others.some(isAlive) && this.#others().length === 0, 'end');
   }
 
   /** SIGTERM, and SIGKILL after `graceMs`; resolves when the process is gone. */
@@ -139,12 +154,13 @@ export class NodeProcess implements RunningServer {
     await this.#until(() => !isAlive(this.stamp) || !this.#letters().some(isStopped), 'continue');
   }
 
-  /** To the whole group: a node may be more than one process. */
+  /** To the whole group: a node may be more than one process. A group that may be a stranger's is spared. */
   #signal(signal: NodeJS.Signals): void {
     if (process.platform === 'win32') {
       this.#child.kill(signal);
       return;
     }
+    if (!this.#ownsGroup()) return;
     try {
       process.kill(-this.stamp.pid, signal);
     } catch (error) {
@@ -153,8 +169,20 @@ export class NodeProcess implements RunningServer {
     }
   }
 
+  /**
+   * Whether the group of this number still is the node's. The kernel gives a number away only when neither
+   * a process nor a group has it: the first shows in the child's end not being collected yet, the second
+   * in a member with the node's mark. Without /proc nothing shows the second, and the answer is no.
+   */
+  #ownsGroup(): boolean {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) return true;
+    const mark = `${MARK_NAME}=${this.#mark}`;
+    return groupMembers(this.stamp.pid).some(({ pid }) => environmentHas(pid, mark));
+  }
+
   /** What belongs to the node beside the process itself. */
-  #others(): { pid: number; letter: string }[] {
+  #others(): GroupMember[] {
+    if (!this.#ownsGroup()) return [];
     return groupMembers(this.stamp.pid).filter(({ pid }) => pid !== this.stamp.pid);
   }
 
