@@ -12,12 +12,12 @@ export const z55: Mutant = {
   witness: 'test/mutant-witnesses.test.ts',
   patches: [
     {
-      file: 'coordinator/server/front.ts',
+      file: 'coordinator/server/client-sessions.ts',
       find: 'if (lastZxidSeen > lastApplied) this',
       replace: 'if (sessionId < 0n) this',
     },
     {
-      file: 'coordinator/server/front.ts',
+      file: 'coordinator/server/client-sessions.ts',
       find: 'const isNewer = sessionId > BigInt(lastApplied);',
       replace: 'const isNewer = false;',
     },

@@ -14,6 +14,7 @@ import {
 import { type AccessList, allows } from '../tree/acls.ts';
 import type { DataTree } from '../tree/data-tree.ts';
 import type { Zxid } from '../zxid.ts';
+import type { ClientFlow } from './flow.ts';
 import { isFourLetterWord, WORD_BYTES, wordBytes } from './four-letter-words.ts';
 import { addressIdentity, authenticate } from './identities.ts';
 import { type ClientLimits, OUTPUT_EXCESS } from './limits.ts';
@@ -45,14 +46,8 @@ export interface ConnectionOwner {
   now(): number;
   /** The first frame came. Ends by `welcome`, `refuseSession` or `close`. */
   connect(connection: ClientConnection, request: Hello): void;
-  /** Whether the server as a whole has as much under way, or unsent, as it may. */
-  readonly busy: boolean;
-  readonly clogged: boolean;
-  /** It has frames left unread because the server is busy or clogged: `proceed` it when that ends. */
-  leftWaiting(connection: ClientConnection): void;
-  /** Counts requests under way and bytes unsent, by how much they changed. */
-  tookOn(requests: number): void;
-  unsent(bytes: number): void;
+  /** What the server as a whole has under way and unsent; this connection counts its part in. */
+  readonly flow: ClientFlow;
   answerWord(request: Buffer): string;
   touch(session: number): void;
   hand(connection: ClientConnection, entry: Outstanding): void;
@@ -152,7 +147,7 @@ export class ClientConnection implements PipelineHost {
   get writable(): boolean {
     const waiting = this.out.length + this.#socket.writableLength;
     if (waiting > this.#owner.limits.connectionOutputBytesMax) return false;
-    return !(this.#owner.clogged && waiting > 0);
+    return !(this.#owner.flow.clogged && waiting > 0);
   }
 
   /** What an operator is told of it. */
@@ -196,7 +191,7 @@ export class ClientConnection implements PipelineHost {
   /** Keeps the owner's count of unsent bytes in step. */
   #countOutput(): void {
     const bytes = this.#state === 'closed' ? 0 : this.out.length + this.#socket.writableLength;
-    this.#owner.unsent(bytes - this.#unsentBytes);
+    this.#owner.flow.unsent(bytes - this.#unsentBytes);
     if (bytes < this.#unsentBytes) this.#idleSweeps = 0;
     this.#unsentBytes = bytes;
   }
@@ -205,7 +200,7 @@ export class ClientConnection implements PipelineHost {
   #countRequests(): void {
     const now = this.#state === 'closed' ? 0 : this.#pipeline.size;
     if (now === this.#counted) return;
-    this.#owner.tookOn(now - this.#counted);
+    this.#owner.flow.tookOn(now - this.#counted);
     this.#counted = now;
   }
 
@@ -256,8 +251,8 @@ export class ClientConnection implements PipelineHost {
   flush(): void {
     if (this.#state === 'closed') return;
     if (this.out.length > 0) {
-      const { clogged, limits } = this.#owner;
-      const held = clogged || this.out.length > limits.connectionOutputBytesMax;
+      const { flow, limits } = this.#owner;
+      const held = flow.clogged || this.out.length > limits.connectionOutputBytesMax;
       this.#socket.write(this.out.view());
       this.out = new ByteWriter();
       if (this.#socket.writableNeedDrain || this.#unsentBytes > 0) this.#countOutput();
@@ -340,7 +335,7 @@ export class ClientConnection implements PipelineHost {
   /** Leaves the socket unread until frames that wait are taken. */
   #leave(): void {
     this.#socket.pause();
-    if (this.#owner.busy || this.#owner.clogged) this.#owner.leftWaiting(this);
+    if (this.#owner.flow.full) this.#owner.flow.leftWaiting(this);
   }
 
   /** Answers a four-letter word; otherwise gives back what came so far once it is long enough. */
@@ -368,7 +363,7 @@ export class ClientConnection implements PipelineHost {
     const { size } = this.#pipeline;
     return (
       size >= this.#owner.limits.connectionOutstandingMax ||
-      (size > 0 && this.#owner.busy) ||
+      (size > 0 && this.#owner.flow.busy) ||
       !this.writable
     );
   }
@@ -386,7 +381,7 @@ export class ClientConnection implements PipelineHost {
     this.#countRequests();
     if (this.#parked.length === 0) {
       if (this.#socket.isPaused()) this.#socket.resume();
-    } else if (this.#owner.busy || this.#owner.clogged) this.#owner.leftWaiting(this);
+    } else if (this.#owner.flow.full) this.#owner.flow.leftWaiting(this);
   }
 
   /** What a client sends wrong ends its own connection and nothing else. */
