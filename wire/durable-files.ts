@@ -33,20 +33,64 @@ export async function syncDirectoryLater(dir: string): Promise<void> {
   await handle.sync();
 }
 
+/** What mkdir answers, depending on the system, where there is something of that name. */
+const THERE_ALREADY: readonly unknown[] = ['EEXIST', 'EISDIR', 'EROFS'];
+
+const codeOf = (error: unknown) => (error as NodeJS.ErrnoException).code;
+
+const isDirectory = (dir: string) =>
+  fs.statSync(dir, { throwIfNoEntry: false })?.isDirectory() === true;
+
+/**
+ * Makes a directory with its parents. Node's own recursive mkdir takes ENOENT for a missing parent however
+ * often it has made that parent, and never returns where the parent is there and takes no directory (/proc).
+ */
+function makeWithParents(dir: string): void {
+  try {
+    fs.mkdirSync(dir);
+    return;
+  } catch (error) {
+    if (THERE_ALREADY.includes(codeOf(error)) && isDirectory(dir)) return;
+    const parent = path.dirname(dir);
+    if (codeOf(error) !== 'ENOENT' || parent === dir) throw error;
+    makeWithParents(parent);
+  }
+  try {
+    fs.mkdirSync(dir);
+  } catch (error) {
+    // Another process that wants it too may have been faster.
+    if (codeOf(error) !== 'EEXIST' || !isDirectory(dir)) throw error;
+  }
+}
+
 /**
  * Makes a directory with its parents so that a power loss cannot take them back: every name on the way is
  * synced, also those that exist, because an earlier life may have died before it synced them.
  */
 export function makeDirectory(dir: string): void {
-  fs.mkdirSync(dir, { recursive: true });
+  makeWithParents(dir);
   for (let at = path.resolve(dir); path.dirname(at) !== at; at = path.dirname(at)) {
     try {
       syncDirectory(path.dirname(at));
     } catch (error) {
       // Who may not even look into a directory did not make anything in it.
-      if ((error as NodeJS.ErrnoException).code === 'EACCES') return;
+      if (codeOf(error) === 'EACCES') return;
       throw error;
     }
+  }
+}
+
+/** The same for the directory that a setting names. Throws an error that names the setting too. */
+export function makeDirectoryOf(setting: string, dir: string): void {
+  try {
+    makeDirectory(dir);
+  } catch (cause) {
+    throw new Error(
+      `cannot make the directory of ${setting}: expected ${dir} to be a directory, or a place on a disk ` +
+        `where this user may make one, got ${(cause as Error).message}; give ${setting} another ` +
+        'directory, or mend that one',
+      { cause },
+    );
   }
 }
 

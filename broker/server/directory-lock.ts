@@ -2,7 +2,7 @@
 // each other's logs. Node cannot lock files, so the holder is named by what the kernel gives to one process only.
 import fs from 'node:fs';
 import path from 'node:path';
-import { makeDirectory } from '../../wire/durable-files.ts';
+import { makeDirectoryOf } from '../../wire/durable-files.ts';
 
 /** Kafka's name of it. */
 export const LOCK_NAME = '.lock';
@@ -21,11 +21,11 @@ interface Holder {
 
 /**
  * Takes the directory for this process, until it ends; makes it if need be. Where the kernel does not say
- * who lives (not Linux), nothing is refused. Throws when another living process has it, and what the disk
- * throws.
+ * who lives (not Linux), nothing is refused. Throws when another living process has it, when it cannot be
+ * made, and what the disk throws.
  */
 export function lockDirectory(dir: string): void {
-  makeDirectory(dir);
+  makeDirectoryOf('log.dirs', dir);
   const self = holder();
   if (self === undefined) return;
   const file = path.join(dir, LOCK_NAME);

@@ -2,7 +2,7 @@
 // it, checked against each other. It refuses to start on what no crash can explain, and says what
 // it found.
 import path from 'node:path';
-import { makeDirectory, removeInOrder, temporaryFiles } from '../../wire/durable-files.ts';
+import { makeDirectoryOf, removeInOrder, temporaryFiles } from '../../wire/durable-files.ts';
 import type { TxnRecord } from '../txn.ts';
 import { epochOf, type Zxid, zxidHex } from '../zxid.ts';
 import { DurableMark } from './durable-mark.ts';
@@ -50,7 +50,7 @@ export interface RecoveredStorage {
  */
 export function recover(dataDir: string, options: RecoveryOptions = {}): RecoveredStorage {
   const dir = path.join(dataDir, VERSION_DIRECTORY);
-  makeDirectory(dir);
+  makeDirectoryOf('dataDir', dir);
   const unlock = options.lock === false ? () => {} : lockDirectory(dir);
   try {
     return recoverLocked(dir, options, unlock);
