@@ -3,257 +3,19 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { ApiName, RequestBody, RequestInput, ResponseBody } from '../../wire/kafka/apis.ts';
-import { ERROR_CODES } from '../../wire/kafka/error-codes.ts';
-import {
-  decodeRequest,
-  decodeResponse,
-  encodeRequest,
-  encodeResponse,
-} from '../../wire/kafka/protocol.ts';
-import {
-  type BrokerInfo,
-  type Metadata,
-  type MetadataChange,
-  type MetadataImage,
-  NO_LEADER,
-  type PartitionInfo,
-  type PartitionState,
-  type Peers,
-  type Produced,
-  partitionKey,
-  type TopicInfo,
-  type TopicPartition,
-} from '../contract.ts';
+import type { ApiName, RequestInput, ResponseBody } from '../../wire/kafka/apis.ts';
+import { decodeRequest, decodeResponse, encodeRequest } from '../../wire/kafka/protocol.ts';
+import { type Peers, type Produced, partitionKey, type TopicPartition } from '../contract.ts';
 import { logConfig } from '../log/config.ts';
 import { LogDirectory } from '../log/log-directory.ts';
 import { type BatchFacts, batch, split } from '../log/testing.ts';
+import { answerPeer, type PeerRequest } from './answers.testing.ts';
 import { LocalReplicas } from './local-replicas.ts';
+import { TestMetadata } from './metadata.testing.ts';
 import { replicaSettings } from './settings.ts';
+import { TestStore } from './store.testing.ts';
 
 export type TestEvent = { ev: string; broker: number } & Record<string, unknown>;
-
-/** What happens to a broker's write of an ISR. */
-export type WriteFate = 'written' | 'lost' | 'written, unanswered' | 'kept waiting';
-
-/** The znodes: one truth, of which each broker has its own view. */
-export class TestStore {
-  image: MetadataImage = { brokers: new Map(), topics: new Map(), controller: undefined };
-  readonly views = new Set<TestMetadata>();
-  /** Told every state before anybody sees it. */
-  readonly onStored: (
-    of: TopicPartition,
-    state: PartitionState,
-    by: 'controller' | 'leader',
-  ) => void;
-  #epochs = 100;
-
-  constructor(onStored: TestStore['onStored'] = () => undefined) {
-    this.onStored = onStored;
-  }
-
-  change(topics: readonly TopicInfo[], brokers?: ReadonlyMap<number, BrokerInfo>): void {
-    const all = new Map(this.image.topics);
-    for (const topic of topics) all.set(topic.name, topic);
-    this.#publish({ ...this.image, topics: all, ...(brokers === undefined ? {} : { brokers }) });
-  }
-
-  #publish(image: MetadataImage): void {
-    this.image = image;
-    for (const view of this.views) view.catchUp();
-  }
-
-  register(id: number, lossy = false): number {
-    this.#epochs += 1;
-    const brokers = new Map(this.image.brokers);
-    brokers.set(id, { id, epoch: this.#epochs, endpoints: {}, lossy });
-    this.change([], brokers);
-    return this.#epochs;
-  }
-
-  createTopic(
-    name: string,
-    replicas: readonly (readonly number[])[],
-    settings: Record<string, string> = {},
-  ): void {
-    this.#epochs += 1;
-    const id = this.#epochs.toString(16).padStart(32, '0');
-    const partitions = replicas.map((ids, partition): PartitionInfo => {
-      const [leader = NO_LEADER] = ids;
-      const brokerEpochs = this.#epochsOf(ids);
-      const first = { leader, leaderEpoch: 0, isr: ids, brokerEpochs };
-      const state = { ...first, controllerEpoch: 1, version: 0 };
-      this.onStored({ topic: name, partition }, state, 'controller');
-      return { replicas: ids, state };
-    });
-    this.change([{ name, id, partitions, settings, deleting: false }]);
-  }
-
-  #epochsOf(ids: readonly number[]): Record<number, number> {
-    return Object.fromEntries(ids.map((id) => [id, this.image.brokers.get(id)?.epoch ?? 0]));
-  }
-
-  deleteTopic(name: string): void {
-    const topics = new Map(this.image.topics);
-    topics.delete(name);
-    this.#publish({ ...this.image, topics });
-  }
-
-  stateOf({ topic, partition }: TopicPartition): PartitionState | undefined {
-    return this.image.topics.get(topic)?.partitions[partition]?.state;
-  }
-
-  /** As a controller does: another leader (or none), under the next epoch. */
-  elect(of: TopicPartition, leader: number, isr?: readonly number[]): void {
-    const state = this.stateOf(of) as PartitionState;
-    const { leaderEpoch, version } = state;
-    const brokerEpochs = { ...state.brokerEpochs, ...this.#epochsOf([leader]) };
-    const next = { leader, leaderEpoch: leaderEpoch + 1, brokerEpochs, version: version + 1 };
-    this.setState(of, { ...state, ...next, isr: isr ?? state.isr });
-  }
-
-  setState(
-    { topic: name, partition }: TopicPartition,
-    state: PartitionState,
-    by: 'controller' | 'leader' = 'controller',
-  ): void {
-    this.onStored({ topic: name, partition }, state, by);
-    const topic = this.image.topics.get(name) as TopicInfo;
-    const partitions = topic.partitions.map((each, i) => {
-      return i === partition ? { ...each, state } : each;
-    });
-    this.change([{ ...topic, partitions }]);
-  }
-
-  setReplicas({ topic: name, partition }: TopicPartition, replicas: readonly number[]): void {
-    const topic = this.image.topics.get(name) as TopicInfo;
-    const partitions = topic.partitions.map((each, i) => {
-      return i === partition ? { ...each, replicas } : each;
-    });
-    this.change([{ ...topic, partitions }]);
-  }
-}
-
-/** One broker's door to the store. */
-export class TestMetadata implements Metadata {
-  image: MetadataImage;
-  fate: WriteFate = 'written';
-  /** Reads are not answered. */
-  deaf = false;
-  readonly #store: TestStore;
-  readonly #brokerId: number;
-  #behind = false;
-  #registered = true;
-  /** What the store was when this view of it was made. */
-  #seenFrom: MetadataImage;
-  #waiting: (() => void)[] = [];
-  readonly #listeners = new Set<(change: MetadataChange) => void>();
-
-  constructor(store: TestStore, brokerId: number) {
-    this.#store = store;
-    this.#brokerId = brokerId;
-    this.image = store.image;
-    this.#seenFrom = store.image;
-    store.views.add(this);
-  }
-
-  /** While it is behind, its image stays as it is. */
-  set behind(behind: boolean) {
-    this.#behind = behind;
-    this.catchUp();
-  }
-
-  /** While its session is over it sees nothing that it leads, and versions stay as they are. */
-  set registered(registered: boolean) {
-    if (this.#registered === registered) return;
-    this.#registered = registered;
-    this.#publish();
-  }
-
-  #seen(): MetadataImage {
-    const { image } = this.#store;
-    if (this.#registered) return image;
-    const unled = ({ state, ...rest }: PartitionInfo): PartitionInfo => {
-      if (state?.leader !== this.#brokerId) return { ...rest, ...(state && { state }) };
-      return { ...rest, state: { ...state, leader: NO_LEADER } };
-    };
-    const topics = [...image.topics].map(([name, topic]) => {
-      return [name, { ...topic, partitions: topic.partitions.map(unled) }] as const;
-    });
-    return { ...image, topics: new Map(topics) };
-  }
-
-  catchUp(): void {
-    if (this.#behind || this.#seenFrom === this.#store.image) return;
-    this.#publish();
-  }
-
-  #publish(): void {
-    const before = this.image;
-    this.#seenFrom = this.#store.image;
-    this.image = this.#seen();
-    const names = [...before.topics.keys(), ...this.image.topics.keys()];
-    const topics = new Set(
-      names.filter((name) => before.topics.get(name) !== this.image.topics.get(name)),
-    );
-    const brokers = before.brokers !== this.image.brokers;
-    for (const listener of this.#listeners) listener({ topics, brokers });
-  }
-
-  subscribe(listener: (change: MetadataChange) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  /** Ends the writes that are kept waiting, written. */
-  answerWrites(): void {
-    for (const write of this.#waiting.splice(0)) write();
-  }
-
-  async changeIsr(
-    of: TopicPartition,
-    expected: PartitionState,
-    isr: readonly number[],
-  ): Promise<PartitionState | undefined> {
-    const epochs = new Map([...this.image.brokers].map(([id, { epoch }]) => [id, epoch]));
-    if (this.fate === 'kept waiting') {
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    }
-    if (this.fate === 'lost') throw new Error('connection lost');
-    const stored = this.#store.stateOf(of);
-    if (stored?.version !== expected.version) return undefined;
-    const joining = isr.filter((id) => !stored.isr.includes(id));
-    // As this broker sees them: what it judged by is what it writes.
-    const joined = joining.map((id) => [id, epochs.get(id) ?? 0] as const);
-    const brokerEpochs = { ...stored.brokerEpochs, ...Object.fromEntries(joined) };
-    const state = { ...stored, isr: [...isr], brokerEpochs, version: stored.version + 1 };
-    this.#store.setState(of, state, 'leader');
-    if (this.fate === 'written, unanswered') throw new Error('connection lost');
-    return state;
-  }
-
-  async readState(of: TopicPartition): Promise<PartitionState | undefined> {
-    await Promise.resolve();
-    if (this.deaf) throw new Error('connection lost');
-    return this.#store.stateOf(of);
-  }
-
-  createTopic(): Promise<TopicInfo> {
-    return Promise.reject(new Error('tests create topics in the store'));
-  }
-
-  deleteTopic(): Promise<void> {
-    return Promise.reject(new Error('tests delete topics in the store'));
-  }
-
-  createPartitions(): Promise<void> {
-    return Promise.reject(new Error('tests create partitions in the store'));
-  }
-
-  producerIds(): Promise<number> {
-    return Promise.reject(new Error('replicas need no producer ids'));
-  }
-}
 
 /** One broker: its folder, its replicas while it runs, and what it said. */
 export class TestBroker implements Peers {
@@ -355,7 +117,7 @@ export class TestBroker implements Peers {
     // The race below tells of it; when the answer came first, nobody is left to hear.
     aborted.catch(() => undefined);
     try {
-      const answer = broker.#answer(request.api, version, request.body);
+      const answer = broker.#answer({ api: request.api, version, body: request.body });
       const response = await Promise.race([answer, aborted]);
       reached();
       return decodeResponse(api, version, response.subarray(4));
@@ -364,56 +126,8 @@ export class TestBroker implements Peers {
     }
   }
 
-  /** What the front of a broker does with the requests of its peers. */
-  async #answer(api: ApiName, version: number, body: unknown): Promise<Buffer> {
-    if (api === 'Fetch') return this.#answerFetch(version, body as RequestBody<'Fetch'>);
-    if (api !== 'ListOffsets') throw new Error(`no broker asks another for ${api}`);
-    const { replicaId, topics } = body as RequestBody<'ListOffsets'>;
-    const [topic] = topics as [(typeof topics)[number]];
-    const [asked] = topic.partitions as [(typeof topic.partitions)[number]];
-    const { partitionIndex, currentLeaderEpoch, timestamp } = asked;
-    const of = { topic: topic.name, partition: partitionIndex };
-    const ask = { ...of, currentLeaderEpoch, timestamp };
-    const { error, ...found } = await this.replicas.offsetAt(ask, replicaId);
-    const errorCode = ERROR_CODES[error ?? 'NONE'];
-    const partitions = [{ partitionIndex, errorCode, ...found }];
-    return encodeResponse('ListOffsets', version, 1, {
-      topics: [{ name: topic.name, partitions }],
-    });
-  }
-
-  async #answerFetch(version: number, body: RequestBody<'Fetch'>): Promise<Buffer> {
-    const names = new Map(
-      [...this.metadata.image.topics.values()].map(({ id, name }) => [id, name]),
-    );
-    const asks = body.topics.flatMap(({ topicId, partitions }) => {
-      const topic = names.get(topicId.replaceAll('-', '')) ?? '?';
-      return partitions.map((each) => ({
-        ...each,
-        topic,
-        topicId,
-        offset: each.fetchOffset,
-        maxBytes: each.partitionMaxBytes,
-      }));
-    });
-    const { maxBytes, minBytes, maxWaitMs, replicaState } = body;
-    const { replicaId = -1, replicaEpoch = -1 } = replicaState ?? {};
-    const options = { maxBytes, minBytes, maxWaitMs, replicaId, replicaEpoch };
-    const fetched = await this.replicas.fetch(asks, options);
-    const responses = fetched.map((each, i) => ({
-      topicId: asks[i]?.topicId ?? '',
-      partitions: [
-        {
-          partitionIndex: each.partition,
-          errorCode: ERROR_CODES[each.error ?? 'NONE'],
-          highWatermark: each.highWatermark,
-          logStartOffset: each.logStartOffset,
-          divergingEpoch: each.diverging ?? null,
-          records: Buffer.concat(each.records),
-        },
-      ],
-    }));
-    return encodeResponse('Fetch', version, 1, { responses });
+  #answer(request: PeerRequest): Promise<Buffer> {
+    return answerPeer(this.replicas, this.metadata.image, request);
   }
 
   /** Sends one batch to this broker. */
