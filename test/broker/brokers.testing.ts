@@ -65,12 +65,13 @@ export class BrokerProcesses {
       'advertised.listeners': listeners.replace('127.0.0.1', 'localhost'),
       'inter.broker.listener.name': 'INTERNAL',
       'zookeeper.connect': `127.0.0.1:${this.#coordinatorPort}`,
-      'zookeeper.session.timeout.ms': '2000',
+      // Not so short that a busy disk or machine alone takes a leader from its partitions.
+      'zookeeper.session.timeout.ms': '4000',
       'log.dirs': path.join(this.dir, `broker-${id}-data`),
       'offsets.topic.num.partitions': '4',
       'group.initial.rebalance.delay.ms': '100',
       'group.min.session.timeout.ms': '1000',
-      'replica.lag.time.max.ms': '2000',
+      'replica.lag.time.max.ms': '10000',
       ...this.#settings,
     };
     const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}`);

@@ -4,6 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect } from 'vitest';
 import { BrokerClient, BrokerError, type Endpoint } from '../../broker/client/index.ts';
+import type { ResponseBody } from '../../wire/kafka/apis.ts';
 import { ERROR_CODES } from '../../wire/kafka/error-codes.ts';
 import { batchesOf, type LocatedBatch, verifyBatch } from '../../wire/kafka/record-batch.ts';
 import { recordsOf } from '../../wire/kafka/records.ts';
@@ -15,6 +16,13 @@ const FETCH_BYTES_MAX = 16 * 1024 * 1024;
 const FETCHES_MAX = 1_000;
 const REPLICAS = 3;
 const BROKERS = [1, 2, 3];
+/** What a broker says that has yet to hear that it leads, or of the topic. */
+const UNHEARD_OF: readonly number[] = [
+  ERROR_CODES.NOT_LEADER_OR_FOLLOWER,
+  ERROR_CODES.UNKNOWN_TOPIC_OR_PARTITION,
+];
+
+type FetchedPartition = ResponseBody<'Fetch'>['responses'][number]['partitions'][number];
 
 export class Onlooker {
   readonly #brokers: BrokerProcesses;
@@ -29,11 +37,19 @@ export class Onlooker {
     this.client = new BrokerClient({ bootstrap, clientId: 'onlooker' });
   }
 
-  /** Makes a topic with three replicas and waits until all its partitions are led and in sync. */
+  /**
+   * Makes a topic with three replicas and waits until all its partitions are in sync and their leaders serve them.
+   * As with Kafka, a leader is told of before it serves: a client that does not try again, as kafka-python does
+   * not by itself, is refused until then.
+   */
   async createTopic(topic: string, partitions: number): Promise<void> {
     const settings = { 'min.insync.replicas': '2' };
     await this.client.createTopic(topic, partitions, REPLICAS, settings, TIMEOUT_MS);
     await this.inSync(topic, partitions);
+    for (let partition = 0; partition < partitions; partition++) {
+      const { errorCode } = await this.#fetch(topic, partition, 0);
+      expect(errorCode).toBe(0);
+    }
   }
 
   /** Waits until all partitions of a topic are led and all their replicas in sync. */
@@ -100,9 +116,20 @@ export class Onlooker {
     const answer = await until(
       `the leader of ${topic}-${partition} knows that it leads`,
       async () => ask((await this.leader(topic, partition)).endpoint),
-      (seen) => seen !== undefined && seen.errorCode !== ERROR_CODES.NOT_LEADER_OR_FOLLOWER,
+      (seen) => seen !== undefined && !UNHEARD_OF.includes(seen.errorCode),
     );
     return answer as T;
+  }
+
+  /** What the leader of a partition has from an offset on. */
+  async #fetch(topic: string, partition: number, fetchOffset: number): Promise<FetchedPartition> {
+    const wanted = { partition, fetchOffset, partitionMaxBytes: FETCH_BYTES_MAX };
+    const topics = [{ topic, partitions: [wanted] }];
+    const request = { maxWaitMs: 0, minBytes: 1, maxBytes: FETCH_BYTES_MAX, topics };
+    return this.#askLeader(topic, partition, async (endpoint) => {
+      const answer = await this.client.ask(endpoint, 'Fetch', request, TIMEOUT_MS);
+      return answer.responses[0]?.partitions[0];
+    });
   }
 
   /** All batches of a partition as its leader gives them: CRCs are right and offsets leave no gap. */
@@ -110,13 +137,7 @@ export class Onlooker {
     const found: LocatedBatch[] = [];
     let fetchOffset = 0;
     for (let fetches = 0; fetches < FETCHES_MAX; fetches++) {
-      const wanted = { partition, fetchOffset, partitionMaxBytes: FETCH_BYTES_MAX };
-      const topics = [{ topic, partitions: [wanted] }];
-      const request = { maxWaitMs: 0, minBytes: 1, maxBytes: FETCH_BYTES_MAX, topics };
-      const got = await this.#askLeader(topic, partition, async (endpoint) => {
-        const answer = await this.client.ask(endpoint, 'Fetch', request, TIMEOUT_MS);
-        return answer.responses[0]?.partitions[0];
-      });
+      const got = await this.#fetch(topic, partition, fetchOffset);
       expect(got.errorCode).toBe(0);
       for (const batch of batchesOf(got.records ?? Buffer.alloc(0))) {
         expect(verifyBatch(batch.bytes).baseOffset).toBe(fetchOffset);

@@ -59,6 +59,14 @@ export class Started {
     running.delete(this.child);
     return this.child.exitCode ?? -1;
   }
+
+  /** Waits until it has ended with 0; throws with all that it said of its errors where it did not. */
+  async succeeded(): Promise<void> {
+    const exit = await this.end();
+    if (exit === 0 && this.errors === '') return;
+    const seen = `got ${exit}, errors:\n${this.errors}\noutput: ${this.lines.join('\n')}`;
+    throw new Error(`${this.child.spawnargs.join(' ')}: expected exit 0 without errors, ${seen}`);
+  }
 }
 
 /** SIGKILL for whatever still runs. */
@@ -86,8 +94,7 @@ export function kazoo(name: string, args: string[], options: StartOptions = {}):
 
 /** Waits for a script's end and gives the names of its parts. */
 export async function parts(started: Started): Promise<string[]> {
-  const exit = await started.end();
-  expect(`${started.errors}exit ${exit}`).toBe('exit 0');
+  await started.succeeded();
   const { ok, done } = JSON.parse(started.lines.at(-1) ?? '') as { ok: boolean; done: string[] };
   expect(ok).toBe(true);
   return done;

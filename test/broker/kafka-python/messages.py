@@ -1,6 +1,6 @@
 """Messages written and read: plain and packed with gzip, found by time, and committed by a reader without a group."""
 
-from common import equal, patient, raises, run
+from common import RETRYING, equal, patient, raises, run
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.errors import MessageSizeTooLargeError
 from kafka.structs import OffsetAndMetadata
@@ -33,7 +33,8 @@ def release():
 
 def write():
     for partition, codec in enumerate(CODECS):
-        producer = KafkaProducer(**patient(acks="all", compression_type=codec, linger_ms=20))
+        options = {"acks": "all", "compression_type": codec, "linger_ms": 20}
+        producer = KafkaProducer(**patient(**RETRYING, **options))
         sent = [producer.send(TOPIC, partition=partition, **each) for each in MESSAGES]
         producer.flush()
         equal("offsets", [future.get(1).offset for future in sent], list(range(len(MESSAGES))))
@@ -86,7 +87,7 @@ def commit_without_a_group():
 
 
 def too_large():
-    producer = KafkaProducer(**patient(acks="all", max_request_size=8 * 1024 * 1024))
+    producer = KafkaProducer(**patient(**RETRYING, acks="all", max_request_size=8 * 1024 * 1024))
     sent = producer.send(TOPIC, b"x" * (2 * 1024 * 1024), partition=0)
     raises("a large one", MessageSizeTooLargeError, sent.get, 30)
     producer.close()

@@ -2,11 +2,11 @@
 
 import sys
 
-from common import WAIT_S, patient
+from common import RETRYING, WAIT_S, patient
 from kafka import KafkaProducer
 
 _, _, topic, count = sys.argv
-producer = KafkaProducer(**patient(acks="all", retries=1_000, max_in_flight_requests_per_connection=1))
+producer = KafkaProducer(**patient(**RETRYING, acks="all"))
 for at in range(int(count)):
     value = f"steady-{at}"
     producer.send(topic, value.encode(), partition=0).get(WAIT_S)
