@@ -80,7 +80,13 @@ export function makeDirectory(dir: string): void {
   }
 }
 
-/** The same for the directory that a setting names. Throws an error that names the setting too. */
+/** The same in a parent that is there durably: only the new name is synced. */
+export function makeDirectoryIn(parent: string, name: string): void {
+  makeWithParents(path.join(parent, name));
+  syncDirectory(parent);
+}
+
+/** Makes the directory that a setting names, as `makeDirectory` does. Throws an error that names the setting too. */
 export function makeDirectoryOf(setting: string, dir: string): void {
   try {
     makeDirectory(dir);

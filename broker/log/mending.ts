@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import {
-  makeDirectory,
+  makeDirectoryIn,
   removeAll,
   shorten,
   syncDirectory,
@@ -17,9 +17,9 @@ import { type LogState, writeState } from './log-state.ts';
 import { removeSnapshotsAbove } from './producer-snapshots.ts';
 import { Segment, type SegmentFacts, segmentFile } from './segment.ts';
 
-/** Makes an empty log that begins at `startOffset`, durably. */
+/** Makes an empty log that begins at `startOffset`, durably, in a directory that is there durably. */
 export function createLog(dir: string, startOffset: number): void {
-  makeDirectory(dir);
+  makeDirectoryIn(path.dirname(dir), path.basename(dir));
   writeState(dir, {
     logStartOffset: startOffset,
     recoveryPoint: startOffset,

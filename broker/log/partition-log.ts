@@ -56,8 +56,8 @@ export class PartitionLog {
   #lastRead: Segment | undefined;
 
   /**
-   * Opens the log in `dir`, or makes an empty one: cuts an unsynced tail and makes what is left durable,
-   * synchronously. Throws CorruptLogError when durable data is damaged or missing, changing nothing.
+   * Opens the log in `dir`, whose parent is there durably, or makes an empty one: cuts an unsynced tail and makes
+   * what is left durable, synchronously. Throws CorruptLogError when durable data is damaged or missing, changing nothing.
    */
   static open(dir: string, options: OpenOptions): { log: PartitionLog; recovered: Recovered } {
     const { config, now = Date.now } = options;

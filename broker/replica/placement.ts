@@ -1,5 +1,6 @@
 // Which partitions have a replica on this broker: follows the metadata, opens logs that are to be here, deletes
 // those that are not any more, and leaves what is damaged alone for as long as it may be the last copy.
+import { setImmediate } from 'node:timers/promises';
 import type { ErrorName } from '../../wire/kafka/error-codes.ts';
 import {
   type PartitionInfo,
@@ -53,10 +54,12 @@ export class Placement {
   /** Open logs that no partition uses: found at the start, or left behind by a partition that went. */
   readonly #idle = new Map<string, OnDisk>();
   readonly #damaged = new Map<string, Damaged>();
-  /** Partitions whose files are being removed or set aside. */
-  readonly #removing = new Map<string, Promise<void>>();
-  /** To be looked at again when their removal is over. */
+  /** Partitions whose files are being made, removed or set aside. */
+  readonly #working = new Map<string, Promise<void>>();
+  /** To be looked at again when that work is over. */
   readonly #again = new Set<string>();
+  /** The turn of the event loop that the next new log is made in. */
+  #turn: Promise<unknown> = Promise.resolve();
   #closed = false;
 
   constructor(options: PlacementOptions) {
@@ -140,7 +143,7 @@ export class Placement {
   #bring(of: TopicPartition): void {
     const key = partitionKey(of);
     if (this.#closed) return;
-    if (this.#removing.has(key)) {
+    if (this.#working.has(key)) {
       this.#again.add(key);
       return;
     }
@@ -148,13 +151,14 @@ export class Placement {
     const held = this.#partitions.get(key);
     if (held !== undefined) {
       if (wanted?.topic.id === held.replica.topicId) this.#learn(held, wanted);
-      else this.#remove(of, () => this.#leave(held));
+      else this.#work(of, () => this.#leave(held));
       return;
     }
-    if (this.#damaged.has(key)) this.#remove(of, () => this.#setAside(of));
+    if (this.#damaged.has(key)) this.#work(of, () => this.#setAside(of));
     else if (wanted === undefined) {
-      if (this.#idle.has(key)) this.#remove(of, () => this.#deleteIdle(of));
-    } else this.#place(of, wanted);
+      if (this.#idle.has(key)) this.#work(of, () => this.#deleteIdle(of));
+    } else if (this.#idle.has(key)) this.#place(of, wanted);
+    else this.#work(of, () => this.#create(of));
   }
 
   #learn(partition: Partition, { topic, info }: Wanted): void {
@@ -169,11 +173,11 @@ export class Placement {
 
   #place(of: TopicPartition, wanted: Wanted): void {
     const key = partitionKey(of);
-    const onDisk = this.#idle.get(key) ?? this.#openNew(of);
+    const onDisk = this.#idle.get(key);
     if (onDisk === undefined) return;
     const { log, recovered, topicId = wanted.topic.id } = onDisk;
     if (topicId !== wanted.topic.id) {
-      this.#remove(of, () => this.#deleteIdle(of));
+      this.#work(of, () => this.#deleteIdle(of));
       return;
     }
     if (onDisk.topicId === undefined) writeTopicId(log, topicId);
@@ -189,23 +193,30 @@ export class Placement {
     this.#learn(partition, wanted);
   }
 
-  #openNew(of: TopicPartition): OnDisk | undefined {
+  /**
+   * Makes the log of a partition that is new here. A log is synced a dozen times while it is made, and the event
+   * loop waits for that: on a slow disk the session would be lost if a topic's logs were all made in one turn.
+   */
+  async #create(of: TopicPartition): Promise<void> {
+    this.#turn = this.#turn.then(() => setImmediate());
+    await this.#turn;
+    if (this.#closed || this.#wanted(of) === undefined) return;
     const { log, recovered } = this.#options.opened.directory.openLog(of);
     this.#found(of, log, recovered);
-    return this.#idle.get(partitionKey(of));
+    this.#again.add(partitionKey(of));
   }
 
-  #remove(of: TopicPartition, work: () => Promise<void>): void {
+  #work(of: TopicPartition, work: () => Promise<void>): void {
     const key = partitionKey(of);
     const { onFatal } = this.#options.context;
     const done = work()
       // The disk failed: a log that may or may not be there cannot be gone on with.
       .catch(onFatal)
       .finally(() => {
-        this.#removing.delete(key);
+        this.#working.delete(key);
         if (this.#again.delete(key)) this.#bring(of);
       });
-    this.#removing.set(key, done);
+    this.#working.set(key, done);
   }
 
   /** It is no partition of ours any more: ends its role at once, and keeps the log until that is certain. */
@@ -296,7 +307,7 @@ export class Placement {
     this.#closed = true;
     await Promise.all(this.partitions.map((partition) => partition.close('the broker stops')));
     this.#partitions.clear();
-    await Promise.all(this.#removing.values());
+    await Promise.all(this.#working.values());
   }
 }
 

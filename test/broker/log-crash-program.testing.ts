@@ -1,10 +1,12 @@
 // The program of the crash tests: opens a log, tells what it finds, and then appends, waits for flushes, cuts and
 // closes at random until it dies. It tells each thing to the test at the moment from which it holds.
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { logConfig } from '../../broker/log/config.ts';
 import { CorruptLogError, LogFailedError } from '../../broker/log/errors.ts';
 import { PartitionLog } from '../../broker/log/partition-log.ts';
 import { batch, contentOf } from '../../broker/log/testing.ts';
+import { makeDirectory } from '../../wire/durable-files.ts';
 
 /** What the program tells. Bytes are text in latin1: they cross from one world into another. */
 export type Told =
@@ -42,6 +44,7 @@ function settings() {
 }
 
 async function opened(): Promise<PartitionLog> {
+  makeDirectory(path.dirname(DIR));
   const { log, recovered } = PartitionLog.open(DIR, { config: settings() });
   const content = (await contentOf(log)).map((bytes) => bytes.toString('latin1'));
   const producers = log.producers.map(({ producerId, epoch, batches }) => ({
