@@ -9,7 +9,7 @@ import {
   type TopicInfo,
 } from '../contract.ts';
 import type { Subject } from './paths.ts';
-import { soundSettings } from './topic-settings.ts';
+import { soundSettings, strictestSettings } from './topic-settings.ts';
 import {
   type ControllerNode,
   readBroker,
@@ -28,14 +28,19 @@ export type Znode =
   | { readonly data: Buffer | null; readonly czxid: number; readonly version: number }
   | undefined;
 
-/** `damaged`: there is a node that cannot be read. */
+/** `damaged`: there is a node that cannot be read, or one of the settings that it depends on. */
 export type KnownState = StoredState | 'damaged' | undefined;
+
+type Settings = Readonly<Record<string, string>>;
+
+/** `damaged`: there is a node that cannot be read, and nothing is known of what it said before. */
+export type KnownSettings = Settings | 'damaged';
 
 /** A topic with all that the controller needs of it. */
 export interface TopicView {
   readonly name: string;
   readonly node: TopicNode;
-  readonly settings: Readonly<Record<string, string>>;
+  readonly settings: Settings;
   readonly deleting: boolean;
   readonly states: readonly KnownState[];
 }
@@ -52,14 +57,28 @@ export interface ClusterView {
 export class ClusterImage {
   readonly #brokers = new Map<number, BrokerInfo>();
   readonly #nodes = new Map<string, TopicNode>();
-  readonly #settings = new Map<string, Readonly<Record<string, string>>>();
+  readonly #settings = new Map<string, KnownSettings>();
+  /** What an earlier image knew. */
+  readonly #settingsBefore: Map<string, KnownSettings>;
   readonly #states = new Map<string, Map<number, KnownState>>();
   readonly #deletions = new Set<string>();
   #controller: ControllerNode | undefined;
   #clusterId: string | undefined;
 
-  /** Takes over what a znode says now. @throws ZnodeError for what it should not say; that is then as absent. */
+  /** `before`: the image that this one is to replace. */
+  constructor(before?: ClusterImage) {
+    this.#settingsBefore = new Map(before === undefined ? [] : before.#settings);
+  }
+
+  /**
+   * Takes over what a znode says now. @throws ZnodeError for what it should not say; that is then as absent,
+   * but for a state, which is damaged, and for settings, of which the last that are known stay.
+   */
   learn(subject: Subject, znode: Znode): void {
+    if (subject.kind === 'settings' && znode !== undefined) {
+      this.#learnSettings(subject.topic, znode.data);
+      return;
+    }
     this.#forget(subject);
     if (znode === undefined) return;
     const { data, version } = znode;
@@ -69,9 +88,6 @@ export class ClusterImage {
         break;
       case 'topic':
         this.#nodes.set(subject.topic, readTopic(data));
-        break;
-      case 'settings':
-        this.#learnSettings(subject.topic, readSettings(data));
         break;
       case 'deletion':
         this.#deletions.add(subject.topic);
@@ -90,18 +106,43 @@ export class ClusterImage {
     }
   }
 
-  /** One wrong value must not stop all brokers, nor take the right ones with it. */
-  #learnSettings(topic: string, settings: Readonly<Record<string, string>>): void {
-    const { sound, faults } = soundSettings(settings);
-    this.#settings.set(topic, sound);
-    if (faults.length > 0) throw new ZnodeError(`left out: ${faults.join('; ')}`);
+  /**
+   * One wrong value must not stop all brokers, nor take the right ones with it. What it was before stays in
+   * its place, for the broker's own could be less than the topic was promised.
+   */
+  #learnSettings(topic: string, data: Buffer | null): void {
+    const before = this.#settings.get(topic) ?? this.#settingsBefore.get(topic) ?? 'damaged';
+    const outcome =
+      before === 'damaged'
+        ? `nothing is known here of what it said before, so ${topic} waits: write it anew`
+        : `what it said before stays in force for ${topic}: write it anew`;
+    let given: Settings;
+    try {
+      given = readSettings(data);
+    } catch (error) {
+      this.#settings.set(topic, before);
+      if (!(error instanceof ZnodeError)) throw error;
+      throw new ZnodeError(`${error.message}; ${outcome}`);
+    }
+    const { sound, faults, missed } = soundSettings(given);
+    if (missed.length === 0) this.#settings.set(topic, sound);
+    else if (before === 'damaged') this.#settings.set(topic, before);
+    else {
+      const kept = Object.entries(before).filter(([name]) => missed.includes(name));
+      this.#settings.set(topic, { ...sound, ...Object.fromEntries(kept) });
+    }
+    if (faults.length === 0) return;
+    const left = `left out: ${faults.join('; ')}`;
+    throw new ZnodeError(missed.length === 0 ? left : `${left}; ${outcome}`);
   }
 
   #forget(subject: Subject): void {
     if (subject.kind === 'broker') this.#brokers.delete(subject.id);
     else if (subject.kind === 'topic') this.#nodes.delete(subject.topic);
-    else if (subject.kind === 'settings') this.#settings.delete(subject.topic);
-    else if (subject.kind === 'deletion') this.#deletions.delete(subject.topic);
+    else if (subject.kind === 'settings') {
+      this.#settings.delete(subject.topic);
+      this.#settingsBefore.delete(subject.topic);
+    } else if (subject.kind === 'deletion') this.#deletions.delete(subject.topic);
     else if (subject.kind === 'controller') this.#controller = undefined;
     else if (subject.kind === 'cluster') this.#clusterId = undefined;
     else {
@@ -119,12 +160,19 @@ export class ClusterImage {
     const node = this.#nodes.get(name);
     if (node === undefined) return undefined;
     const states = this.#states.get(name);
+    const settings = this.#settings.get(name) ?? {};
+    const known = settings !== 'damaged';
     return {
       name,
       node,
-      settings: this.#settings.get(name) ?? {},
+      settings: known
+        ? settings
+        : strictestSettings(Math.max(...node.replicas.map((r) => r.length))),
       deleting: this.#deletions.has(name),
       states: node.replicas.map((_, partition) => {
+        // Who is eligible follows from what the leader took min.insync.replicas to be: a guess would not be
+        // safe in either direction. So nobody here leads, follows or elects before it is known.
+        if (!known) return 'damaged';
         const state = states?.get(partition);
         return typeof state !== 'object' || state.topicId === node.id ? state : undefined;
       }),

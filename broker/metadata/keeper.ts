@@ -46,6 +46,9 @@ const WATCHES: readonly (readonly [string, LastingKind])[] = [
   [CONTROLLER, 'persistent'],
 ];
 
+/** A node that the coordinator does not show. */
+const UNREADABLE = { data: null, czxid: 0, version: 0 };
+
 /** Told after each change, in order. */
 export type ChangeListener = (change: MetadataChange) => void;
 
@@ -193,7 +196,7 @@ export class ImageKeeper {
         else this.#refused(`${parent}/${child}`, 'a name that nothing here has');
       }
     }
-    const cluster = new ClusterImage();
+    const cluster = new ClusterImage(this.#cluster);
     await this.#read(client, cluster, subjects);
     const states = [...cluster.topicNames()].flatMap((name) =>
       (cluster.topic(name)?.states ?? []).map((_, partition) => statePath(name, partition)),
@@ -240,10 +243,10 @@ export class ImageKeeper {
         const { czxid, version } = result.stat;
         cluster.learn(subject, { data: result.data, czxid, version });
       } else {
-        if (result?.type !== Op.error || result.err !== ErrorCode.NoNode) {
-          this.#refused(pathOf(subject), `it cannot be read: ${JSON.stringify(result)}`);
-        }
-        cluster.learn(subject, undefined);
+        const gone = result?.type === Op.error && result.err === ErrorCode.NoNode;
+        if (!gone) this.#refused(pathOf(subject), `it cannot be read: ${JSON.stringify(result)}`);
+        // Settings that are there must not count as none.
+        cluster.learn(subject, gone || subject.kind !== 'settings' ? undefined : UNREADABLE);
       }
     } catch (error) {
       if (!(error instanceof ZnodeError)) throw error;

@@ -30,26 +30,67 @@ const TOPIC_NAMES: Readonly<Record<string, string>> = {
   'flush.ms': 'log.flush.interval.ms',
 };
 
+/** A wrong value of these costs speed or disk at most, and the broker's own may stand in for it. */
+const HARMLESS: readonly string[] = [
+  'segment.bytes',
+  'segment.ms',
+  'index.interval.bytes',
+  'max.message.bytes',
+  'compression.type',
+  'message.timestamp.type',
+];
+
 /** @throws MetadataError INVALID_CONFIG for a name that is not known or a value that is not allowed. */
 export function checkTopicSettings(settings: Settings): void {
   const [fault] = soundSettings(settings).faults;
   if (fault !== undefined) throw new MetadataError('INVALID_CONFIG', fault);
 }
 
-/** Those of the settings that are known and allowed, and what is wrong with the others. */
-export function soundSettings(settings: Settings): { sound: Settings; faults: string[] } {
+export interface SoundSettings {
+  /** Those that are known and allowed. */
+  readonly sound: Settings;
+  /** What is wrong with the others. */
+  readonly faults: readonly string[];
+  /** The names of those others for which no default may stand in, because it could promise less. */
+  readonly missed: readonly string[];
+}
+
+/** Tells the right settings from the wrong ones. */
+export function soundSettings(settings: Settings): SoundSettings {
   const sound: Record<string, string> = {};
   const faults: string[] = [];
+  const missed: string[] = [];
   for (const [name, value] of Object.entries(settings)) {
     const fault = faultOf(name, value);
     if (fault === undefined) sound[name] = value;
     else faults.push(fault);
+    if (fault !== undefined && isKnown(name) && !HARMLESS.includes(name)) missed.push(name);
   }
-  return { sound, faults };
+  return { sound, faults, missed };
 }
 
+/**
+ * What a topic has whose own settings nobody here knows: no setting could promise more.
+ * `replicas`: of the partition that has the most.
+ */
+export function strictestSettings(replicas: number): Settings {
+  return {
+    'min.insync.replicas': String(replicas),
+    'unclean.leader.election.enable': 'false',
+    'retention.ms': '-1',
+    'retention.bytes': '-1',
+    'flush.messages': '1',
+  };
+}
+
+const nameInLog = (name: string) =>
+  Object.hasOwn(TOPIC_NAMES, name) ? (TOPIC_NAMES[name] as string) : name;
+
+const isKnown = (name: string) =>
+  Object.hasOwn(LOG_SETTINGS, nameInLog(name)) || Object.hasOwn(OTHERS, name);
+
 function faultOf(name: string, value: string): string | undefined {
-  const ofTheLog = Object.hasOwn(TOPIC_NAMES, name) ? (TOPIC_NAMES[name] as string) : name;
+  const ofTheLog = nameInLog(name);
   if (Object.hasOwn(LOG_SETTINGS, ofTheLog)) {
     try {
       logConfig({ [ofTheLog]: value });
@@ -58,7 +99,7 @@ function faultOf(name: string, value: string): string | undefined {
       return (error as Error).message;
     }
   }
-  if (!Object.hasOwn(OTHERS, name)) {
+  if (!isKnown(name)) {
     const known = [...Object.keys(LOG_SETTINGS), ...Object.keys(OTHERS)].join(', ');
     return `unknown setting '${name}': known are ${known}`;
   }

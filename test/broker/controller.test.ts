@@ -4,8 +4,14 @@ import { Controller } from '../../broker/controller/controller.ts';
 import { DeposedError, standForController } from '../../broker/controller/tenure.ts';
 import { storeStates } from '../../broker/controller/writes.ts';
 import type { ClusterMetadata } from '../../broker/metadata/metadata.ts';
-import { CONTROLLER, partitionPath, statePath, topicPath } from '../../broker/metadata/paths.ts';
-import type { StoredState } from '../../broker/metadata/znodes.ts';
+import {
+  CONTROLLER,
+  partitionPath,
+  settingsPath,
+  statePath,
+  topicPath,
+} from '../../broker/metadata/paths.ts';
+import { type StoredState, writeSettings } from '../../broker/metadata/znodes.ts';
 import { MetadataBrokers, until } from './metadata-brokers.ts';
 
 const clusters: MetadataBrokers[] = [];
@@ -349,6 +355,32 @@ describe('topics', () => {
     await one.createPartitions('t', 3);
     await until(one, () => stateOf(one, 't', 2)?.leader === 1);
     expect(one.image.topics.get('t')?.partitions).toHaveLength(3);
+  });
+
+  it('with settings that a controller never could read wait, and are elected once it can', async () => {
+    const brokers = await cluster();
+    const one = await brokers.add(1);
+    const two = await brokers.add(2);
+    const first = controllerOf(one);
+    const settings = { 'min.insync.replicas': '1' };
+    await led(one, 't', [2], settings);
+    first.stop();
+    const client = brokers.client();
+    await client.setData(settingsPath('t'), Buffer.from('damaged'));
+    brokers.expire(one);
+    const defaults = { minInsyncReplicas: 1, uncleanElection: true };
+    const three = await brokers.add(3, { defaults });
+    await until(three, ({ controller }) => controller === undefined);
+    controllerOf(three);
+    await until(three, ({ controller }) => controller?.id === 3);
+    const before = await client.getData(statePath('t', 0));
+    brokers.expire(two);
+    // Elected after it by the same controller: that had its look at the other one too.
+    await led(three, 'other', [3]);
+    expect((await client.getData(statePath('t', 0))).stat.version).toBe(before.stat.version);
+    await client.setData(settingsPath('t'), writeSettings(settings));
+    await untilState(three, 't', ({ leaderEpoch }) => leaderEpoch > 0);
+    expect(stateOf(three, 't')?.isr).toEqual([2]);
   });
 
   it('with a damaged state wait, and all others are served', async () => {

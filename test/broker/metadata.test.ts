@@ -142,28 +142,105 @@ describe('the image', () => {
     expect([...one.image.topics.keys()].sort()).toEqual(['good', 'later']);
   });
 
-  it('leaves out single settings that are wrong, for all brokers alike, and takes the others', async () => {
-    const brokers = await cluster();
-    const one = await brokers.add(1);
-    await one.createTopic({ ...topic('t', 1, 1), settings: { 'min.insync.replicas': '1' } });
-    const wrong = {
-      'min.insync.replicas': 'most of them',
-      'retention.ms': '5',
-      'segment.bytes': '-7',
-      colour: 'red',
-    };
-    const data = Buffer.from(JSON.stringify({ version: 1, config: wrong }));
-    await brokers.client().setData(settingsPath('t'), data, -1);
-    const two = await brokers.add(2);
-    for (const each of [one, two]) {
-      await each.keeper.refresh();
-      expect(each.image.topics.get('t')?.settings).toEqual({ 'retention.ms': '5' });
-      const refused = brokers.said.get(each)?.filter(({ ev }) => ev === 'znodeRefused');
-      expect(refused).toMatchObject([{ path: settingsPath('t') }]);
-      expect(refused?.[0]?.reason).toMatch(
-        /min.insync.replicas is 'most of them'.*segment.bytes.*colour/,
+  describe('with settings that cannot be read', () => {
+    const strict = { 'min.insync.replicas': '2', 'retention.ms': '-1' };
+    const stored = (config: object) => Buffer.from(JSON.stringify({ version: 1, config }));
+
+    /** A topic with a leader, and who knew its settings before they became `data`. */
+    async function damaged(data: Buffer) {
+      const brokers = await cluster();
+      // Less than the topic has, so that a fall-back shows.
+      const defaults = { minInsyncReplicas: 1, uncleanElection: true };
+      const one = await brokers.add(1, { defaults });
+      await brokers.add(3);
+      await until(one, ({ brokers: live }) => live.size === 2);
+      const placement = { replicas: [[1, 3]] };
+      const { id } = await one.createTopic({ name: 't', placement, settings: strict });
+      const client = brokers.client();
+      await client.create(`${topicPath('t')}/partitions/0`, null);
+      const state = { topicId: id, leader: 1, leaderEpoch: 0, isr: [1], eligible: [] };
+      const brokerEpochs = { 1: one.registration.epoch as number };
+      await client.create(
+        statePath('t', 0),
+        writeState({ ...state, brokerEpochs, controllerEpoch: 1 }),
       );
+      await one.keeper.refresh();
+      await client.setData(settingsPath('t'), data, -1);
+      await one.keeper.refresh();
+      const two = await brokers.add(2, { defaults });
+      const of = (broker: typeof one) => broker.image.topics.get('t');
+      const why = (broker: typeof one) =>
+        brokers.said
+          .get(broker)
+          ?.filter(({ ev }) => ev === 'znodeRefused')
+          .map(({ path, reason }) => `${path}: ${reason}`);
+      return { one, two, of, why, client };
     }
+
+    it('keeps the last ones that it knew, over a new reading of everything too', async () => {
+      const { one, of, why } = await damaged(Buffer.from('no JSON'));
+      expect(of(one)?.settings).toEqual(strict);
+      await one.keeper.refresh(true);
+      expect(of(one)?.settings).toEqual(strict);
+      expect(of(one)?.partitions[0]?.state?.leader).toBe(1);
+      const told = /^\/config\/topics\/t: expected JSON: .*stays in force for t: write it anew$/;
+      expect(why(one)).toEqual([expect.stringMatching(told), expect.stringMatching(told)]);
+    });
+
+    it('keeps them too when the coordinator does not show them', async () => {
+      const { one, two, of, client } = await damaged(stored(strict));
+      await client.addAuth('digest', 'me:secret');
+      await client.setAcl(settingsPath('t'), [{ perms: 31, scheme: 'auth', id: '' }]);
+      for (const each of [one, two]) {
+        await each.keeper.refresh(true);
+        expect(of(each)?.settings).toEqual(strict);
+      }
+    });
+
+    it('waits where it never knew any, and takes them up when they are mended', async () => {
+      const { two, of, why, client } = await damaged(Buffer.from('{"version":2}'));
+      expect(of(two)?.partitions).toEqual([{ replicas: [1, 3] }]);
+      expect(of(two)?.settings).toMatchObject({
+        'min.insync.replicas': '2',
+        'unclean.leader.election.enable': 'false',
+        'retention.ms': '-1',
+      });
+      expect(two.keeper.view().topics.get('t')?.states).toEqual(['damaged']);
+      expect(why(two)?.[0]).toMatch(/expected version 1, got 2; nothing is known.*, so t waits/);
+      await two.keeper.refresh(true);
+      expect(of(two)?.partitions).toEqual([{ replicas: [1, 3] }]);
+      await client.setData(settingsPath('t'), stored(strict), -1);
+      await two.keeper.refresh();
+      expect(of(two)?.settings).toEqual(strict);
+      expect(of(two)?.partitions[0]?.state?.leader).toBe(1);
+    });
+
+    it('takes the right ones of them, and for the wrong ones what they were', async () => {
+      const wrong = {
+        'min.insync.replicas': 'most of them',
+        'retention.ms': '5',
+        'segment.bytes': '-7',
+        colour: 'red',
+      };
+      const { one, two, of, why } = await damaged(stored(wrong));
+      expect(of(one)?.settings).toEqual({ 'min.insync.replicas': '2', 'retention.ms': '5' });
+      expect(why(one)).toHaveLength(1);
+      expect(why(one)?.[0]).toMatch(
+        /min.insync.replicas is 'most of them', expected.*segment.bytes.*colour.*stays in force/,
+      );
+      expect(of(two)?.partitions).toEqual([{ replicas: [1, 3] }]);
+    });
+
+    it('leaves out single ones that promise nothing, and takes the others', async () => {
+      const { one, two, of, why } = await damaged(
+        stored({ 'retention.ms': '5', 'segment.bytes': '-7', colour: 'red' }),
+      );
+      for (const each of [one, two]) {
+        expect(of(each)?.settings).toEqual({ 'retention.ms': '5' });
+        expect(of(each)?.partitions[0]?.state?.leader).toBe(1);
+        expect(why(each)?.[0]).toMatch(/left out: segment.bytes.*colour[^;]*$/);
+      }
+    });
   });
 
   it('names the cluster once, for brokers of now and of later', async () => {
