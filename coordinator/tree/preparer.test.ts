@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { CreateFlag, ErrorCode, FRAME_BYTES_MAX, Op } from '../protocol/codes.ts';
 import { OPEN_ACL } from '../protocol/records.ts';
 import { DataTree } from './data-tree.ts';
-import { nextVersion } from './preparer.ts';
+import { nextVersion } from './node-changes.ts';
 import { type Ask, ask, part, SoloLeader } from './testing.ts';
 import { StateError } from './tree-state.ts';
 
