@@ -124,6 +124,7 @@ def locking_queue():
     equal("consumed", mine.consume(), True)
     equal("given back", yours.release(), True)
     equal("nothing to consume", yours.consume(), False)
+    settle("/jobs")
     equal("what was given back", mine.get(5), b"a")
     # One that ends without a word loses what it had locked, and not the job.
     mortal = connect()
