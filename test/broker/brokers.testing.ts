@@ -6,8 +6,11 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { BrokerClient } from '../../broker/client/index.ts';
 import { freePorts } from '../../wire/free-ports.testing.ts';
+import { until } from '../coordinator/ensemble.ts';
 
+const METADATA_TIMEOUT_MS = 20_000;
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 export class BrokerProcesses {
@@ -29,7 +32,7 @@ export class BrokerProcesses {
     this.#coordinator = coordinator;
   }
 
-  /** Starts a coordinator of one and `count` brokers, and waits until all of them serve. */
+  /** Starts a coordinator of one and `count` brokers, and waits until all of them serve and know each other. */
   async start(count = 3): Promise<this> {
     const [coordinator, ...ports] = await freePorts(1 + 2 * count);
     this.#coordinatorPort = coordinator as number;
@@ -45,8 +48,30 @@ export class BrokerProcesses {
       ...Object.entries(this.#coordinator).map(([name, value]) => `${name}=${value}`),
     ]);
     await this.#run('coordinator', ['coordinator/server/main.ts', '--config', config], /listens/);
-    await Promise.all([...this.#ports.keys()].map((id) => this.startBroker(id)));
+    const ids = [...this.#ports.keys()];
+    await Promise.all(ids.map((id) => this.startBroker(id)));
+    await Promise.all(ids.map((id) => this.#knowsAll(id)));
     return this;
+  }
+
+  /** Waits until a broker tells its clients of all brokers and of a controller among them. */
+  async #knowsAll(id: number): Promise<void> {
+    const { external } = this.portsOf(id);
+    const bootstrap = [{ host: '127.0.0.1', port: external }];
+    const client = new BrokerClient({ bootstrap, clientId: 'starting' });
+    try {
+      await until(
+        `broker ${id} knows all brokers and the controller`,
+        async () => {
+          const { brokers, controller } = await client.metadata([], METADATA_TIMEOUT_MS);
+          return { brokers: [...brokers.keys()], controller };
+        },
+        ({ brokers, controller }) =>
+          brokers.length === this.#ports.size && brokers.includes(controller),
+      );
+    } finally {
+      client.close();
+    }
   }
 
   /** `host:port` of every broker, for clients. */
