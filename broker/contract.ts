@@ -189,6 +189,20 @@ export interface FetchOptions {
   readonly maxBytes: number;
   readonly minBytes: number;
   readonly maxWaitMs: number;
+  /** Memory that the answer has to fit in; absent: the asker answers for `maxBytes` itself. */
+  readonly room?: AnswerRoom;
+}
+
+/** What one answer has of the memory that all answers of a broker have together. */
+export interface AnswerRoom {
+  /**
+   * Takes room for `bytes`, when its turn comes if it `waits`. Resolves with how many of them it got, which is
+   * enough for one batch even if that is larger; undefined: nobody is there any more to be answered. Never
+   * rejects.
+   */
+  take(bytes: number, waits: boolean): Promise<number | undefined>;
+  /** The answer holds `bytes` of what was taken; the rest is for others. */
+  built(bytes: number): void;
 }
 
 /** The partitions that this broker has replicas of. */

@@ -13,9 +13,9 @@ export const k18: Mutant = {
   patches: [
     {
       file: 'broker/replica/fetch-answers.ts',
-      find: `  const limitOffset = isFollower ? log.logEndOffset : highWatermark;
+      find: `  return isFollower ? log.logEndOffset : highWatermark;
 `,
-      replace: `  const limitOffset = log.logEndOffset;
+      replace: `  return log.logEndOffset;
 `,
     },
   ],

@@ -7,6 +7,7 @@ import { OffsetOutOfRangeError } from '../log/errors.ts';
 import type { Leader } from './leader.ts';
 import type { Partition } from './partition.ts';
 import { readingOf } from './reading.ts';
+import type { Replica } from './replica.ts';
 
 export function refusedFetch(ask: FetchAsk, error: ErrorName, logStartOffset = -1): Fetched {
   const { topic, partition } = ask;
@@ -71,6 +72,18 @@ export async function answerFetch(
   return readFor(leader, partition, ask, limits, isFollower);
 }
 
+/** First offset that may not be read. */
+function readableEnd({ log, highWatermark }: Replica, isFollower: boolean): number {
+  return isFollower ? log.logEndOffset : highWatermark;
+}
+
+/** Whether there are records for it now, so that its answer needs memory. */
+export function isReadable(partition: Partition, ask: FetchAsk, replicaId: number): boolean {
+  const { leader } = partition;
+  if (leader === undefined || leadershipError(partition, ask.currentLeaderEpoch)) return false;
+  return ask.offset < readableEnd(leader.replica, replicaId >= 0);
+}
+
 async function readFor(
   leader: Leader,
   partition: Partition,
@@ -80,7 +93,7 @@ async function readFor(
 ): Promise<Fetched> {
   const { replica } = leader;
   const { log, highWatermark } = replica;
-  const limitOffset = isFollower ? log.logEndOffset : highWatermark;
+  const limitOffset = readableEnd(replica, isFollower);
   const records: Buffer[] = [];
   if (ask.offset < limitOffset && (maxBytes > 0 || !strict)) {
     try {

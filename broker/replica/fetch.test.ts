@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { FetchAsk, Fetched, FetchOptions } from '../contract.ts';
 import { describeBatch, split } from '../log/testing.ts';
+import { AnswerBudget, AnswerShare } from '../server/answer-budget.ts';
 import { TestCluster } from './testing.ts';
 
 const OF = { topic: 't', partition: 0 };
@@ -132,6 +133,66 @@ describe('a fetch', () => {
     expect(small.map(batches)).toEqual([['0-0@0'], []]);
     const all = await fetch([{}, OTHER], FOLLOWER);
     expect(all.map(batches)).toEqual([['0-0@0', '1-1@0'], ['0-0@0']]);
+  });
+});
+
+describe('memory for the answer', () => {
+  const LARGE = { maxBytes: 10_000 };
+
+  /** Shares of a budget that has room for one batch of these tests at a time. */
+  function shares(): { budget: AnswerBudget; share: () => AnswerShare } {
+    const budget = new AnswerBudget({ bytesMax: 700, turnBytes: 600, short: () => undefined });
+    return { budget, share: () => new AnswerShare(budget) };
+  }
+
+  /** Two batches of more than 500 bytes, committed. */
+  async function appendTwo(): Promise<void> {
+    await append(OF, 'x'.repeat(500));
+    await append(OF, 'y'.repeat(500));
+    await only({ offset: 2, lastFetchedEpoch: 0 }, FOLLOWER);
+  }
+
+  it('is waited for, and where it is short there is less than was wanted, at once', async () => {
+    await appendTwo();
+    const { budget, share } = shares();
+    const [first, second] = [share(), share()];
+    const wanting = { ...LARGE, minBytes: 10_000, maxWaitMs: 60_000 };
+    expect(batches(await only({}, { ...wanting, room: first }))).toEqual(['0-0@0']);
+    expect(budget.heldBytes).toBeGreaterThan(500);
+    const next = only({ offset: 1 }, { ...wanting, room: second });
+    await vi.waitFor(() => expect(budget.waiting).toBe(1));
+    first.built(0);
+    expect(batches(await next)).toEqual(['1-1@0']);
+    second.built(0);
+    expect(budget.heldBytes).toBe(0);
+  });
+
+  it('is waited for by no follower, and by nobody for whom there is nothing', async () => {
+    await appendTwo();
+    const { budget, share } = shares();
+    await share().take(700, true);
+    const follower = { ...FOLLOWER, ...LARGE, room: share() };
+    expect(batches(await only({ lastFetchedEpoch: -1 }, follower))).toEqual(['0-0@0', '1-1@0']);
+    expect(await only({ offset: 2 }, { room: share() })).toMatchObject({ records: [] });
+    const fenced = await only({ currentLeaderEpoch: 1 }, { room: share() });
+    expect(fenced.error).toBe('UNKNOWN_LEADER_EPOCH');
+    expect(budget.waiting).toBe(0);
+  });
+
+  it('is not held while the request is, nor waited for by who is gone', async () => {
+    await appendTwo();
+    const { budget, share } = shares();
+    const wanting = { ...LARGE, maxBytes: 600, minBytes: 590, maxWaitMs: 60_000 };
+    const waiting = share();
+    const held = only({ offset: 1 }, { ...wanting, room: waiting });
+    await vi.waitFor(() => expect(budget.heldBytes).toBe(0));
+    await share().take(700, true);
+    await append(OF, 'z'.repeat(500));
+    await only({ offset: 3, lastFetchedEpoch: 0 }, FOLLOWER);
+    await vi.waitFor(() => expect(budget.waiting).toBe(1));
+    waiting.end();
+    expect(await held).toMatchObject({ error: undefined, records: [] });
+    expect(budget.heldBytes).toBe(600);
   });
 });
 

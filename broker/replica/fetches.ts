@@ -3,7 +3,7 @@
 
 import type { ErrorName } from '../../wire/kafka/error-codes.ts';
 import type { FetchAsk, Fetched, FetchOptions, TopicPartition } from '../contract.ts';
-import { answerFetch, refusedFetch } from './fetch-answers.ts';
+import { answerFetch, isReadable, refusedFetch } from './fetch-answers.ts';
 import type { Partition } from './partition.ts';
 
 /** More than this are not held: they are answered with what there is. */
@@ -15,6 +15,15 @@ export interface FetchSource {
   /** The partition's replica here, or why it cannot be asked. */
   readonly find: (of: TopicPartition) => Partition | ErrorName;
   readonly monotonicMs: () => number;
+}
+
+/** What one look may read. */
+interface Room {
+  readonly maxBytes: number;
+  /** Not even one batch may exceed them. */
+  readonly strict: boolean;
+  /** It is less than what was wanted. */
+  readonly short: boolean;
 }
 
 export class Fetches {
@@ -33,11 +42,15 @@ export class Fetches {
     for (;;) {
       const changes = this.#watch(asks);
       try {
-        const answers = await this.#look(asks, options, arrived);
+        const room = await this.#room(asks, options);
+        const answers = await this.#look(asks, options, { ...room, arrived });
         arrived = false;
+        options.room?.built(bytesOf(answers));
         const leftMs = untilMs - this.#source.monotonicMs();
         if (this.#closed || leftMs <= 0 || isEnough(answers, options.minBytes)) return answers;
-        if (this.#held.size >= HELD_MAX) return answers;
+        // There may be as much as it wants, but not room for it.
+        if (this.#held.size >= HELD_MAX || room.short) return answers;
+        options.room?.built(0);
         await this.#hold(changes, leftMs, options.minBytes > 1 ? LOOK_PAUSE_MS : 0);
       } finally {
         changes.end();
@@ -45,14 +58,35 @@ export class Fetches {
     }
   }
 
+  /** Takes room for what there is to read; where there is nothing, nothing is waited for. */
+  async #room(
+    asks: readonly FetchAsk[],
+    { replicaId, maxBytes, room }: FetchOptions,
+  ): Promise<Room> {
+    if (room === undefined) return { maxBytes, strict: false, short: false };
+    const readable = asks.filter((ask) => {
+      const found = this.#source.find(ask);
+      return typeof found !== 'string' && isReadable(found, ask, replicaId);
+    });
+    if (readable.length === 0) return { maxBytes: 0, strict: true, short: false };
+    const wanted = Math.min(
+      maxBytes,
+      readable.reduce((sum, ask) => sum + ask.maxBytes, 0),
+    );
+    // A consumer behind others loses time, a follower its place in the ISR.
+    const granted = await room.take(wanted, replicaId < 0);
+    if (granted === undefined) return { maxBytes: 0, strict: true, short: true };
+    return { maxBytes: granted, strict: false, short: granted < wanted };
+  }
+
   async #look(
     asks: readonly FetchAsk[],
     options: FetchOptions,
-    arrived: boolean,
+    { maxBytes, strict: onlyWithin, arrived }: Room & { readonly arrived: boolean },
   ): Promise<Fetched[]> {
     const answers: Fetched[] = [];
-    let left = options.maxBytes;
-    let strict = false;
+    let left = maxBytes;
+    let strict = onlyWithin;
     for (const ask of asks) {
       const found = this.#source.find(ask);
       if (typeof found === 'string') {
@@ -125,10 +159,14 @@ class Changes {
 
 /** As in Kafka, an error is told at once, and so is a parting of logs. */
 function isEnough(answers: readonly Fetched[], minBytes: number): boolean {
-  let bytes = 0;
-  for (const { error, diverging, records } of answers) {
+  for (const { error, diverging } of answers) {
     if (error !== undefined || diverging !== undefined) return true;
-    for (const { length } of records) bytes += length;
   }
-  return bytes >= minBytes || answers.length === 0;
+  return bytesOf(answers) >= minBytes || answers.length === 0;
+}
+
+function bytesOf(answers: readonly Fetched[]): number {
+  let bytes = 0;
+  for (const { records } of answers) for (const { length } of records) bytes += length;
+  return bytes;
 }

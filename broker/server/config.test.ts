@@ -63,6 +63,14 @@ describe('a configuration', () => {
     expect(topics.offsetsSettings).toMatchObject({ 'retention.ms': '-1', 'retention.bytes': '-1' });
   });
 
+  it('has a budget for answers, in which there is a turn for the largest message', () => {
+    const { front } = load(GOOD);
+    expect(front).toMatchObject({ answerBytesMax: 256 * 1024 * 1024, turnBytes: 1_048_588 });
+    const lines = ['queued.max.response.bytes=4000000', 'message.max.bytes=1000'];
+    const less = load([...GOOD, ...lines]).front;
+    expect(less).toMatchObject({ answerBytesMax: 4_000_000, turnBytes: 1_048_576 });
+  });
+
   it('takes the id and the events from flags', () => {
     const flags = ['--broker-id', '7', '--events', 'e.jsonl', '--incarnation', '2', '--node', 'x'];
     const { brokerId, events } = load(GOOD, ...flags, '--event-base=-5');

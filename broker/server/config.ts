@@ -49,8 +49,10 @@ const ID_MAX = 2 ** 31 - 1;
 const OVERLAP_MAX = 16;
 /** Bytes of one connection that were read and not begun; a single request may be larger. */
 const QUEUED_BYTES_MAX = 4 * 1024 * 1024;
-/** Answers of all connections that wait for their readers. */
-const UNSENT_BYTES_MAX = 256 * 1024 * 1024;
+/** Least that a consumer's turn is worth waiting for. */
+const TURN_BYTES_MIN = 1024 * 1024;
+/** Nobody who reads at all takes so long for a part of an answer. */
+const STALLED_MS_MAX = 5_000;
 
 /** What a broker's name for a setting of logs is to a topic. */
 const LOG_NAMES: readonly (readonly [SettingName, string])[] = [
@@ -165,13 +167,19 @@ function readTopics(properties: Properties): TopicDefaults {
 
 function readFront(properties: Properties, doors: Doors): FrontConfig {
   const frameBytesMax = properties.number('socket.request.max.bytes');
+  const answerBytesMax = properties.number('queued.max.response.bytes');
   return {
     listeners: doors.listeners,
     internalListener: doors.internalListener,
     connectionsMax: properties.number('max.connections'),
     connectionsPerAddressMax: properties.number('max.connections.per.ip'),
     idleMsMax: properties.number('connections.max.idle.ms'),
-    unsentBytesMax: UNSENT_BYTES_MAX,
+    answerBytesMax,
+    // A batch larger than this is taken by topics alone that say so themselves.
+    turnBytes: Math.max(TURN_BYTES_MIN, properties.number('message.max.bytes')),
+    stalledMsMax: STALLED_MS_MAX,
+    // Fetches keep to the budget; what else is answered and not read has as much again.
+    unsentBytesMax: 2 * answerBytesMax,
     limits: {
       frameBytesMax,
       queuedMax: properties.number('queued.max.requests'),

@@ -2,6 +2,10 @@
 // those before it, only Produce requests overlap: each waits for replicas, and order is fixed when it is begun.
 import type { Socket } from 'node:net';
 import { FrameSplitter } from '../../wire/frames.ts';
+import { type AnswerBudget, AnswerShare } from './answer-budget.ts';
+
+/** A longer answer is handed to the socket in parts, so that it can be seen whether its client takes any. */
+const WRITE_BYTES = 256 * 1024;
 
 export interface ConnectionLimits {
   /** `socket.request.max.bytes` */
@@ -31,6 +35,7 @@ export interface ConnectionOwner {
   /** Called before bytes leave. */
   readonly flushEvents: () => void;
   readonly closed: (connection: Connection, reason: string) => void;
+  readonly budget: AnswerBudget;
 }
 
 /** A connection's request that is under way; its answer waits for those before it. */
@@ -40,7 +45,16 @@ interface Begun {
   answer: Buffer | undefined;
 }
 
+/** An answer that is not wholly with the socket yet. */
+interface Unsent {
+  readonly bytes: Buffer;
+  /** How much of it is. */
+  at: number;
+}
+
 export class Connection {
+  /** Of the memory for answers; one fetch at a time is under way here. */
+  readonly share: AnswerShare;
   readonly listener: string;
   readonly client: string;
   readonly host: string;
@@ -53,15 +67,20 @@ export class Connection {
   /** The first of the queue, understood but not begun. */
   #next: Work | undefined;
   readonly #begun: Begun[] = [];
+  readonly #unsent: Unsent[] = [];
+  #unsentBytes = 0;
   #closed = false;
   #blocked = false;
   /** When bytes came or went last. */
   #activeMs = performance.now();
+  /** When its client took the last part of what it was sent, or was sent the first. */
+  #takenMs = this.#activeMs;
 
   constructor(socket: Socket, listener: string, owner: ConnectionOwner, limits: ConnectionLimits) {
     this.#socket = socket;
     this.#owner = owner;
     this.#limits = limits;
+    this.share = new AnswerShare(owner.budget);
     this.listener = listener;
     this.host = socket.remoteAddress ?? '';
     this.client = `${this.host}:${socket.remotePort ?? 0}`;
@@ -69,8 +88,10 @@ export class Connection {
     socket.setNoDelay(true);
     socket.on('data', (chunk) => this.#read(chunk));
     socket.on('drain', () => {
-      this.#blocked = false;
       this.#activeMs = performance.now();
+      this.#takenMs = this.#activeMs;
+      this.#send();
+      if (this.#blocked) return;
       this.#owner.lags(this, false);
       this.#advance();
     });
@@ -80,7 +101,12 @@ export class Connection {
 
   /** Bytes of answers that its client has not taken yet. */
   get unsentBytes(): number {
-    return this.#socket.writableLength;
+    return this.#unsentBytes;
+  }
+
+  /** How long its client has taken nothing of what waits for it, ms; 0 while nothing does. */
+  stalledMs(nowMs: number): number {
+    return this.#blocked ? nowMs - this.#takenMs : 0;
   }
 
   /** How long nothing came and nothing went, ms; 0 while a request of it is under way. */
@@ -93,6 +119,8 @@ export class Connection {
     if (this.#closed) return;
     this.#closed = true;
     this.#queued.length = 0;
+    this.#unsent.length = 0;
+    this.share.end();
     this.#socket.destroy();
     this.#owner.closed(this, reason);
   }
@@ -166,8 +194,36 @@ export class Connection {
       if (answer === undefined) continue;
       this.#owner.flushEvents();
       this.#activeMs = performance.now();
-      if (!this.#socket.write(answer)) this.#blocked = true;
+      if (!this.#blocked) this.#takenMs = this.#activeMs;
+      this.#unsentBytes += answer.length;
+      this.#unsent.push({ bytes: answer, at: 0 });
+      this.#send();
     }
+    // Before what was built is given back, so that nobody else gets it in between.
+    this.share.unsent(this.#unsentBytes);
+    this.share.built(0);
     if (this.#blocked) this.#owner.lags(this, true);
+  }
+
+  /** Hands the socket as much as it takes. An answer counts until all of it is with the system. */
+  #send(): void {
+    while (!this.#socket.writableNeedDrain) {
+      const [first] = this.#unsent;
+      if (first === undefined) break;
+      const { bytes, at } = first;
+      first.at += WRITE_BYTES;
+      const part = bytes.subarray(at, first.at);
+      if (first.at < bytes.length) this.#socket.write(part);
+      else {
+        this.#unsent.shift();
+        this.#socket.write(part, () => this.#sent(bytes.length));
+      }
+    }
+    this.#blocked = this.#unsent.length > 0 || this.#socket.writableNeedDrain;
+  }
+
+  #sent(bytes: number): void {
+    this.#unsentBytes -= bytes;
+    if (!this.#closed) this.share.unsent(this.#unsentBytes);
   }
 }

@@ -13,6 +13,7 @@ import { ERROR_CODES } from '../../wire/kafka/error-codes.ts';
 import { decodeRequest, encodeResponse, type Request } from '../../wire/kafka/protocol.ts';
 import { BoundedLog, printable } from '../../wire/server-log.ts';
 import type { EventSink } from '../contract.ts';
+import { AnswerBudget } from './answer-budget.ts';
 import {
   Connection,
   type ConnectionLimits,
@@ -43,6 +44,12 @@ export interface FrontConfig {
   readonly connectionsPerAddressMax: number;
   /** `connections.max.idle.ms` */
   readonly idleMsMax: number;
+  /** `queued.max.response.bytes`: answers that are built or wait for their readers, of all connections. */
+  readonly answerBytesMax: number;
+  /** What a consumer gets of them at least when its turn comes, bytes. */
+  readonly turnBytes: number;
+  /** While consumers wait for their turn, who takes nothing of its answers for so long is closed. */
+  readonly stalledMsMax: number;
   /** Answers of all connections that wait for their readers, bytes; above it the slowest is closed. */
   readonly unsentBytesMax: number;
   readonly limits: ConnectionLimits;
@@ -58,12 +65,14 @@ export interface FrontParts {
 }
 
 export class BrokerFront implements ConnectionOwner {
+  readonly budget: AnswerBudget;
   readonly #parts: FrontParts;
   readonly #servers: Server[] = [];
   readonly #connections = new Set<Connection>();
   /** Those whose clients have not taken all that was sent. */
   readonly #lagging = new Set<Connection>();
   #idleCheck: NodeJS.Timeout | undefined;
+  #stalledCheck: NodeJS.Timeout | undefined;
   readonly #perAddress = new Map<string, number>();
   readonly #log: BoundedLog;
   readonly #clientSpoken: VersionRanges;
@@ -72,6 +81,8 @@ export class BrokerFront implements ConnectionOwner {
 
   constructor(parts: FrontParts) {
     this.#parts = parts;
+    const { answerBytesMax: bytesMax, turnBytes } = parts.config;
+    this.budget = new AnswerBudget({ bytesMax, turnBytes, short: () => this.#awaitTaking() });
     this.#log = new BoundedLog(parts.log, () => performance.now());
     const handlings: Handlings = { ...parts.handlings, ApiVersions: this.#apiVersions() };
     this.#handlings = handlings;
@@ -107,6 +118,7 @@ export class BrokerFront implements ConnectionOwner {
   async close(): Promise<void> {
     this.#closing = true;
     clearInterval(this.#idleCheck);
+    clearTimeout(this.#stalledCheck);
     const closed = this.#servers.map(
       (server) => new Promise<void>((resolve) => server.close(() => resolve())),
     );
@@ -138,6 +150,32 @@ export class BrokerFront implements ConnectionOwner {
     for (const connection of [...this.#connections]) {
       if (connection.idleMs(nowMs) < idleMsMax) continue;
       connection.close(`idle for longer than connections.max.idle.ms ${idleMsMax}`);
+    }
+  }
+
+  /** Looks after those that keep others waiting, as long as somebody waits. */
+  #awaitTaking(): void {
+    if (this.#stalledCheck !== undefined || this.#closing) return;
+    this.#stalledCheck = setTimeout(
+      () => {
+        this.#stalledCheck = undefined;
+        this.#closeStalled();
+        if (this.budget.waiting > 0) this.#awaitTaking();
+      },
+      Math.ceil(this.#parts.config.stalledMsMax / 2),
+    );
+  }
+
+  #closeStalled(): void {
+    const nowMs = performance.now();
+    const { stalledMsMax, answerBytesMax } = this.#parts.config;
+    for (const connection of [...this.#lagging]) {
+      if (this.budget.waiting === 0) return;
+      if (connection.stalledMs(nowMs) < stalledMsMax) continue;
+      connection.close(
+        `took nothing of ${connection.unsentBytes} bytes of answers for ${stalledMsMax} ms while ` +
+          `others wait for room in queued.max.response.bytes ${answerBytesMax}`,
+      );
     }
   }
 
@@ -213,6 +251,7 @@ export class BrokerFront implements ConnectionOwner {
       clientHost: connection.host,
       listener: connection.listener,
       internal,
+      room: connection.share,
     };
     return { overlaps: request.api === 'Produce', run: () => this.#run(request, caller) };
   }

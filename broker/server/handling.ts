@@ -3,6 +3,7 @@
 import type { VersionRange } from '../../wire/kafka/api.ts';
 import type { ApiName, RequestBody, ResponseInput } from '../../wire/kafka/apis.ts';
 import { ERROR_CODES, type ErrorName } from '../../wire/kafka/error-codes.ts';
+import type { AnswerRoom } from '../contract.ts';
 
 /** Who asks, and through which door. */
 export interface Caller {
@@ -13,6 +14,8 @@ export interface Caller {
   readonly listener: string;
   /** It came by the listener of the brokers. */
   readonly internal: boolean;
+  /** Its part of the memory for answers. */
+  readonly room: AnswerRoom;
 }
 
 /** How one API is handled; no answer at all is given where the protocol has none (acks=0). */

@@ -91,6 +91,9 @@ export class LoneBroker {
         connectionsMax: 100,
         connectionsPerAddressMax: 100,
         idleMsMax: 600_000,
+        answerBytesMax: 256 * 1024 * 1024,
+        turnBytes: 1024 * 1024,
+        stalledMsMax: 10_000,
         unsentBytesMax: 256 * 1024 * 1024,
         ...config,
         limits: {

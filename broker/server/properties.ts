@@ -74,6 +74,7 @@ export const SETTINGS = {
   'fetch.max.bytes': number(57_671_680, 1_024),
   'socket.request.max.bytes': number(104_857_600, 1),
   'queued.max.requests': number(500, 1),
+  'queued.max.response.bytes': number(268_435_456, 1_048_576, LONG_MAX),
   'connections.max.idle.ms': number(600_000, 1),
   'max.connections': number(10_000, 1),
   'max.connections.per.ip': number(10_000, 1),

@@ -32,7 +32,7 @@ export function fetchHandling(parts: FetchParts): Handling<'Fetch'> {
   const { metadata, replicas, topicIds, answerBytesMax } = parts;
   return {
     versions: { min: 4, max: 17 },
-    handle: async (body, { version, internal }) => {
+    handle: async (body, { version, internal, room }) => {
       const replicaId = body.replicaState?.replicaId ?? body.replicaId;
       const refuse = (errorCode: number) => ({ errorCode, sessionId: 0, responses: [] });
       if (replicaId >= 0 && !internal) return refuse(codeOf('CLUSTER_AUTHORIZATION_FAILED'));
@@ -83,6 +83,7 @@ export function fetchHandling(parts: FetchParts): Handling<'Fetch'> {
               minBytes: Math.max(0, Math.min(body.minBytes, answerBytesMax)),
               // An error is told at once.
               maxWaitMs: waits ? Math.max(0, Math.min(body.maxWaitMs, WAIT_MS_MAX)) : 0,
+              room,
             });
       const committed = body.isolationLevel === 1;
       return {
