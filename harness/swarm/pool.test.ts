@@ -47,6 +47,21 @@ describe('runs done once', () => {
     expect(kinds.sort()).toEqual(['changed', 'changed', 'done']);
   });
 
+  it.each([
+    ['the one of more programs first', ['stack', 'coordinator', 'stack']],
+    ['the one of fewer programs first', ['coordinator', 'stack', 'coordinator']],
+  ])('of two systems ran the same code where they share it: %s', async (_, systems) => {
+    const configs = (name: string) => systems.map((system) => ({ ...named(name), system }));
+    const kinds = async (name: string) => {
+      const results: PoolResult[] = [];
+      const options = { jobs: 1, twice: 0, entry };
+      await runPool(configs(name), { ...options, onResult: (result) => results.push(result) });
+      return results.map(({ kind }) => kind);
+    };
+    expect(await kinds('agrees')).toEqual(['done', 'done', 'done']);
+    expect(await kinds('changes')).toEqual(['done', 'changed', 'changed']);
+  });
+
   it('are lost when the worker dies, and the next worker goes on', async () => {
     const results = await pool([named('dies'), named('agrees', 2), named('agrees', 3)], 0);
     const byKind = Object.groupBy(results, ({ kind }) => kind);

@@ -57,7 +57,7 @@ class Pool {
   readonly #tmp = mkdtempSync(join(tmpdir(), 'chaos-swarm-'));
   readonly #workers = new Set<Worker>();
   readonly #running: (RunningSeed | undefined)[];
-  /** The code that ran, by mutant. */
+  /** The code that ran, by mutant: the parts of every system that did. */
   readonly #programs = new Map<string, SeedResult['programs']>();
   #started = 0;
 
@@ -122,11 +122,13 @@ class Pool {
     return this.#sameCode(config, answer.result);
   }
 
+  /** Runs of different systems have some parts in common; a part is the same wherever it runs. */
   #sameCode(config: RunConfig, result: SeedResult): PoolResult {
     const key = config.mutant ?? '';
-    const known = this.#programs.get(key) ?? result.programs;
-    this.#programs.set(key, known);
-    const same = Object.entries(known).every(([part, hash]) => result.programs[part] === hash);
+    const known = this.#programs.get(key) ?? {};
+    const ran = Object.entries(result.programs);
+    const same = ran.every(([part, hash]) => (known[part] ?? hash) === hash);
+    if (same) this.#programs.set(key, { ...known, ...result.programs });
     return same ? { kind: 'done', config, result } : { kind: 'changed', config, why: CHANGED };
   }
 

@@ -16,12 +16,14 @@ function first(name: string): boolean {
 }
 
 function answer({ config, trace }: Question): Answer {
-  const { name, seed } = config;
+  const { name, seed, system } = config;
   const differs = name === 'differs' && first(`${seed}-${JSON.stringify(trace)}`);
   const changed = name === 'changes' && !first(`code-${seed}`);
   const hash = differs ? 'one' : 'other';
   const server = changed ? 'edited' : 'as it was';
-  const programs: SeedResult['programs'] = { server, harness: 'h', machinery: 'm' };
+  const shared = { server, harness: 'h', machinery: 'm' };
+  const programs: SeedResult['programs'] =
+    system === 'stack' ? { ...shared, second: `beside ${server}` } : shared;
   const result = {
     seed,
     exit: 0,
