@@ -35,6 +35,8 @@ export interface MemoryQuirks {
   crashes?: string;
   /** Reads give a value that nobody wrote. */
   wrongReads?: boolean;
+  /** Every read is refused, so that there is nothing to judge. */
+  refusedReads?: boolean;
 }
 
 /** A cluster without processes. The node of lowest number that a majority can reach leads. */
@@ -213,7 +215,9 @@ export class MemoryClient implements WorkloadClient {
     }
     const key = step.key ?? '';
     if (step.f === 'write') this.#cluster.registers.set(key, Number(step.value));
-    const wrong = step.f === 'read' && this.#cluster.quirks.wrongReads === true;
+    const { wrongReads, refusedReads } = this.#cluster.quirks;
+    if (step.f === 'read' && refusedReads === true) return { type: 'fail', error: 'refused', node };
+    const wrong = step.f === 'read' && wrongReads === true;
     return { type: 'ok', node, value: wrong ? -1 : (this.#cluster.registers.get(key) ?? null) };
   }
 

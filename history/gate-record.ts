@@ -33,7 +33,7 @@ export interface GateEntry {
   errors: string[];
   /** Attempts that the infrastructure failed before the one that counts, each in words. */
   retried: string[];
-  /** Draws of the swarm before the one that counts, which showed too little to be judged, each in words. */
+  /** Runs before the one that counts, with other seeds, which showed too little to be judged, each in words. */
   redrawn: string[];
   /** The command that runs it again. */
   reproduce: string;

@@ -67,12 +67,17 @@ export function liveAttempt({ run, errors }: EndedRun): Attempt {
   return { ending, exit: EXIT_OF[ending], again, findings, errors: [...errors] };
 }
 
-/** Why a draw of the swarm shows too little to be judged; undefined of one that could be. */
-export function thinDraw(outcome: PoolResult): string | undefined {
-  if (outcome.kind !== 'done' || simulatedAttempt(outcome).ending !== 'unknown') return undefined;
-  const { seed, findings } = outcome.result;
+/** Why a run shows too little to be judged; undefined of one that could be. */
+export function thinRun(seed: number, { ending, findings }: Attempt): string | undefined {
+  if (ending !== 'unknown') return undefined;
   const doubts = findings.map(({ checker, why }) => `${checker}: ${why}`);
   return `seed ${seed} showed too little to be judged: ${doubts.join('; ')}`;
+}
+
+/** The same of a simulated run. */
+export function thinDraw(outcome: PoolResult): string | undefined {
+  if (outcome.kind !== 'done') return undefined;
+  return thinRun(outcome.result.seed, simulatedAttempt(outcome));
 }
 
 /** What a simulated run came to. What it does it always does, so only a lost worker is worth another. */

@@ -122,6 +122,33 @@ describe('runs on a cluster', () => {
     expect(junit).toContain('failures="0" errors="1"');
   });
 
+  it('that show too little are run with another seed, and say so', async () => {
+    const made = quirky({ refusedReads: true }, {});
+    const { record, dir, summary, junit } = await gate(MEMORY_ROW, made);
+    expect(made.made()).toBe(2);
+    const entry = only(record);
+    const [why] = entry.redrawn;
+    expect(entry).toMatchObject({ ending: 'valid', exit: EXIT.valid, retried: [], runs: [] });
+    expect(entry.redrawn).toHaveLength(1);
+    expect(why).toContain(`seed ${entry.seed - 1_000_000_000} showed too little to be judged`);
+    expect(entry.reproduce).toContain(`--seed ${entry.seed}`);
+    expect(record.exit).toBe(EXIT.valid);
+    for (const text of [summary, junit]) expect(text).toContain('showed too little to be judged');
+    expect(existsSync(join(dir, 'runs')) ? readdirSync(join(dir, 'runs')) : []).toEqual([]);
+  });
+
+  it('that show too little three times are undecided, and the last one is kept', async () => {
+    const made = quirky({ refusedReads: true });
+    const { record, dir } = await gate(MEMORY_ROW, made);
+    expect(made.made()).toBe(3);
+    const entry = only(record);
+    expect(entry).toMatchObject({ ending: 'unknown', exit: EXIT.unknown, retried: [] });
+    expect(entry.redrawn).toHaveLength(2);
+    expect(entry.runs).toHaveLength(1);
+    expect(existsSync(join(dir, entry.runs[0] ?? '', 'report.html'))).toBe(true);
+    expect(record.exit).toBe(EXIT.unknown);
+  });
+
   it('are never tried again after an anomaly, which a later success would hide', async () => {
     const made = quirky({ wrongReads: true }, {});
     const { record, dir, junit, summary } = await gate(MEMORY_ROW, made);

@@ -1,5 +1,5 @@
 // Runs entries of a gate: on real clusters one after the other, tried again where only the infrastructure
-// failed; simulated ones on worker processes, drawn again where the swarm drew too little.
+// failed; simulated ones on worker processes. What shows too little to be judged is run with another seed.
 import type { GateEntry } from '../../history/gate-record.ts';
 import type { RunConfig } from '../../history/run-record.ts';
 import { worstExit } from '../../history/verdict.ts';
@@ -21,6 +21,7 @@ import {
   liveAttempt,
   simulatedAttempt,
   thinDraw,
+  thinRun,
 } from './ending.ts';
 import { type Entry, redrawn } from './plan.ts';
 
@@ -44,7 +45,7 @@ export interface RunsOptions {
 
 /** Why an entry was not run that the end of the gate cut off. */
 export const STOPPED = 'the gate was ended before it';
-/** Further attempts where the infrastructure failed, or a draw showed too little. */
+/** Further attempts where the infrastructure failed, or a run showed too little. */
 const RETRIES = 2;
 /** A run that takes this much longer than its fault phase is ended, ms. */
 const HANGS_MS = 300_000;
@@ -121,12 +122,14 @@ export class Runs {
   }
 
   /** Runs an entry on a real cluster. An anomaly ends it, whatever another attempt might come to. */
-  async live(entry: Entry): Promise<void> {
+  async live(first: Entry): Promise<void> {
     const { artefacts, budget, onEnd } = this.#options;
     const { signal } = this.#options.stop;
     const startedMs = performance.now();
     const retried: string[] = [];
+    const redraws: string[] = [];
     const runs: string[] = [];
+    let entry = first;
     for (let tried = 1; ; tried++) {
       const attemptMs = performance.now();
       const { attempt, config, dir } = await this.#attempt(entry);
@@ -134,20 +137,25 @@ export class Runs {
       if (attempt.ending !== 'infrastructure') {
         budget.costs.note(entry, performance.now() - attemptMs);
       }
+      const room = !signal.aborted && budget.hasFor(budget.costs.of(entry));
+      const another = tried <= RETRIES && room;
+      const thin = another ? thinRun(entry.seed, attempt) : undefined;
       if (dir !== undefined) {
-        const tells = attempt.ending !== 'valid' && attempt.ending !== 'interrupted';
+        const { ending } = attempt;
+        const tells = ending !== 'valid' && ending !== 'interrupted' && thin === undefined;
         const kept = tells ? artefacts.keep(dir) : artefacts.remove(dir);
         if (kept !== undefined) runs.push(kept);
       }
-      const room = !signal.aborted && budget.hasFor(budget.costs.of(entry));
-      if (attempt.again && tried <= RETRIES && room) {
-        retried.push(attempt.errors.join('; '));
-        continue;
+      if (thin !== undefined) {
+        redraws.push(thin);
+        entry = redrawn(entry);
+      } else if (another && attempt.again) retried.push(attempt.errors.join('; '));
+      else {
+        const wallMs = performance.now() - startedMs;
+        budget.ran(entry);
+        onEnd({ ...ended(entry, config, attempt, wallMs), retried, redrawn: redraws, runs });
+        return;
       }
-      const wallMs = performance.now() - startedMs;
-      budget.ran(entry);
-      onEnd({ ...ended(entry, config, attempt, wallMs), retried, runs });
-      return;
     }
   }
 
@@ -228,7 +236,7 @@ export class Runs {
       const retried = [...tried.retried, `its worker process: ${outcome.why}`];
       return Promise.resolve({ ...tried, retried, before });
     }
-    const thin = tried.entry.cell.swarm ? thinDraw(outcome) : undefined;
+    const thin = thinDraw(outcome);
     return thin === undefined ? undefined : this.#drawAgain(tried, thin, before);
   }
 
