@@ -3,7 +3,6 @@
 import {
   existsSync,
   lstatSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -15,6 +14,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { Event } from '../history/event.ts';
 import { faultRecords, pairOps } from '../history/op.ts';
 import type { RunInfo, RunRecord, RunResults } from '../history/run-record.ts';
+import { makeWithParents } from '../wire/durable-files.ts';
 import { readLines } from './lines.ts';
 import { BadArguments } from './names.ts';
 import { readNodeEvents } from './node-logs.ts';
@@ -49,11 +49,11 @@ export function createRun(
 ): string {
   const time = startedAt.toISOString().replaceAll(/[-:]/g, '').replace('.', '');
   const parent = join(storeDir, name);
-  mkdirSync(parent, { recursive: true });
+  makeWithParents(parent);
   let dir = join(parent, `${time}-${seed}`);
   // Two runs of one seed may start in the same millisecond.
   for (let copy = 2; existsSync(dir); copy++) dir = join(parent, `${time}-${seed}-${copy}`);
-  mkdirSync(join(dir, 'nodes'), { recursive: true });
+  makeWithParents(join(dir, 'nodes'));
   if (latest) pointLatest(storeDir, join(name, basename(dir)));
   return dir;
 }

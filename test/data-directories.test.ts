@@ -1,5 +1,5 @@
-// Both servers as programs, given a directory that cannot be made. An operator must read which setting is wrong,
-// where a server that tried for ever would say nothing.
+// Programs given a directory that cannot be made: both servers, and the gate. Whoever started one must read which
+// setting is wrong, where a program that tried for ever would say nothing.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -43,3 +43,17 @@ test.runIf(process.platform === 'linux').each([
   );
   expect(status).toBe(1);
 });
+
+test.runIf(process.platform === 'linux')(
+  'a gate whose --out cannot be made ends and says so',
+  () => {
+    const args = ['harness/cli/main.ts', 'gate', '--profile', 'pr', '--out', '/proc/x/y'];
+    // The gate ends in order at SIGTERM, if it still can.
+    const limits = { timeout: HANG_MS, killSignal: 'SIGKILL' } as const;
+    const options = { cwd: ROOT, encoding: 'utf8', ...limits } as const;
+    const { error, status, stderr } = spawnSync(nodeBinary(), args, options);
+    expect(error).toBeUndefined();
+    expect(stderr).toMatch(/expected --out to be a folder, or a place .* got \/proc\/x\/y: /);
+    expect(status).toBe(254);
+  },
+);

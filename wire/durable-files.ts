@@ -42,10 +42,11 @@ const isDirectory = (dir: string) =>
   fs.statSync(dir, { throwIfNoEntry: false })?.isDirectory() === true;
 
 /**
- * Makes a directory with its parents. Node's own recursive mkdir takes ENOENT for a missing parent however
- * often it has made that parent, and never returns where the parent is there and takes no directory (/proc).
+ * Makes a directory with its parents, into the kernel's cache only. Node's own recursive mkdir takes ENOENT for a
+ * missing parent however often it has made that parent, and never returns where the parent is there and takes no
+ * directory (/proc).
  */
-function makeWithParents(dir: string): void {
+export function makeWithParents(dir: string): void {
   try {
     fs.mkdirSync(dir);
     return;

@@ -1,8 +1,9 @@
 // `chaos run --cluster sim --seeds A..B`: many swarm seeds on all cores, the failing ones by name with all
 // that they drew, each kept as a whole run with its report, and how it is run again.
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EXIT, worstExit } from '../../history/verdict.ts';
+import { makeWithParents } from '../../wire/durable-files.ts';
 import { errorLine } from '../clock.ts';
 import { swarmResolved } from '../config.ts';
 import { BadArguments } from '../names.ts';
@@ -204,7 +205,7 @@ async function keepFailures(
 function seedsFile(storeDir: string, from: number, to: number): string {
   const time = new Date().toISOString().replaceAll(/[-:]/g, '').replace('.', '');
   const folder = join(storeDir, 'seeds');
-  mkdirSync(folder, { recursive: true });
+  makeWithParents(folder);
   const path = join(folder, `${time}-${from}-${to}.jsonl`);
   writeFileSync(path, '');
   return path;

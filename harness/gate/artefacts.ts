@@ -1,18 +1,11 @@
 // The folder that a gate leaves behind: the folders of runs that did not end valid, and the reports.
 // A CI system uploads it whole, so what tells nobody anything is removed.
-import {
-  appendFileSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  rmdirSync,
-  rmSync,
-} from 'node:fs';
+import { appendFileSync, existsSync, lstatSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join, relative, sep } from 'node:path';
 import type { GateRecord } from '../../history/gate-record.ts';
 import { renderGateJunit } from '../../reports/gate-junit.ts';
 import { renderGateSummary } from '../../reports/gate-summary.ts';
+import { makeWithParents } from '../../wire/durable-files.ts';
 import { BadArguments } from '../names.ts';
 import { writeWhole } from '../store.ts';
 
@@ -40,7 +33,14 @@ export class Artefacts {
     }
     this.dir = dir;
     this.#keptMax = keptMax;
-    mkdirSync(this.runsDir, { recursive: true });
+    try {
+      makeWithParents(this.runsDir);
+    } catch (error) {
+      const got = (error as Error).message;
+      throw new BadArguments(
+        `expected --out to be a folder, or a place where this user may make one, got ${dir}: ${got}`,
+      );
+    }
   }
 
   /** Where runs are made, as a store. */

@@ -1,10 +1,11 @@
 // A scenario: a configuration worth keeping, with what it showed. Plain JSON, so that a person can read
 // it and any driver that can do its faults can run it.
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { RunConfig, RunInfo } from '../../history/run-record.ts';
 import type { Outcome } from '../../history/verdict.ts';
 import type { Round } from '../../nemesis/swarm.ts';
+import { makeWithParents } from '../../wire/durable-files.ts';
 import { ROOT } from '../bundle.ts';
 import { BadArguments } from '../names.ts';
 
@@ -58,7 +59,7 @@ export function writeScenario(path: string, scenario: Scenario): void {
   const lines = rounds.map((round) => `    ${JSON.stringify(round)}`).join(',\n');
   const list = rounds.length === 0 ? '[]' : `[\n${lines}\n  ]`;
   const text = JSON.stringify({ ...rest, rounds: [] }, null, 2);
-  mkdirSync(dirname(path), { recursive: true });
+  makeWithParents(dirname(path));
   writeFileSync(path, `${text.replace(/"rounds": \[\]\n\}$/, () => `"rounds": ${list}\n}`)}\n`);
 }
 
