@@ -35,6 +35,8 @@ export class PartitionBooks {
   readonly #committedFroms: number[] = [];
   /** The highest high watermark that any leader had, and since when it was passed. */
   trueHw = 0;
+  /** The highest of each leader epoch. */
+  readonly #hwOf = new Map<number, number>();
   readonly #hwTimes: number[] = [];
   readonly #hwValues: number[] = [];
   /** Brokers that must not lead before they have caught up (KIP-966). */
@@ -75,8 +77,9 @@ export class PartitionBooks {
     return known;
   }
 
-  /** A leader's high watermark rose: what its log holds below is committed. */
-  commit(hw: number, log: ReplicaLog, t: number): void {
+  /** The high watermark of a leader of this epoch rose: what its log holds below is committed. */
+  commit(hw: number, epoch: number, log: ReplicaLog, t: number): void {
+    this.#hwOf.set(epoch, Math.max(hw, this.#hwOf.get(epoch) ?? 0));
     if (hw <= this.trueHw) return;
     for (let at = this.trueHw; at < hw; ) {
       const batch = log.at(at);
@@ -88,6 +91,12 @@ export class PartitionBooks {
     this.trueHw = hw;
     this.#hwTimes.push(t);
     this.#hwValues.push(hw);
+  }
+
+  /** Everything below was committed in epochs before this one. */
+  hwBefore(epoch: number): number {
+    const earlier = [...this.#hwOf].filter(([of]) => of < epoch);
+    return Math.max(0, ...earlier.map(([, hw]) => hw));
   }
 
   /** The committed batch that holds an offset, if it is known. */

@@ -69,6 +69,19 @@ describe('what correct brokers say is valid', () => {
     expect(judge(producers, brokers).anomalies).toEqual([]);
   });
 
+  test('over a leader that stood still and begins an epoch when others have committed in later ones', () => {
+    const brokers = thirtyCommitted();
+    brokers.leader = 2;
+    brokers.leaderEpoch++;
+    brokers.store('controller');
+    const missed = brokers.leaderEpoch;
+    brokers.elect(3, [1, 3]);
+    brokers.produce(5);
+    brokers.leaderEpoch = missed;
+    brokers.lead(2);
+    expect(judge(replication, brokers)).toMatchObject({ outcome: 'valid', anomalies: [] });
+  });
+
   test('over an election of a replica that left when nothing could be committed any more (KIP-966)', () => {
     const brokers = shrunkToOne();
     brokers.elr = [];

@@ -126,12 +126,14 @@ export function judgeLeader(
       event,
     );
   }
-  if (event.leo < books.trueHw) {
-    incomplete(run, books, event, books.trueHw);
+  // A broker that stood still may take up an epoch that others have long left: it need not have what they committed.
+  const hw = books.hwBefore(event.leaderEpoch);
+  if (event.leo < hw) {
+    incomplete(run, books, event, hw);
     return;
   }
-  const committed = books.committedAt(books.trueHw - 1);
-  const own = log.at(books.trueHw - 1);
+  const committed = books.committedAt(hw - 1);
+  const own = log.at(hw - 1);
   if (committed !== undefined && own !== undefined && !sameBatch(committed, own)) {
     run.add(
       'leader-incomplete',
@@ -218,7 +220,7 @@ export function judgeHighWatermark(
   for (const [epoch, leader] of books.leaders) {
     if (epoch > leaderEpoch && leader.leo < hw) incomplete(run, books, leader, hw);
   }
-  books.commit(hw, log, event.t);
+  books.commit(hw, leaderEpoch, log, event.t);
 }
 
 /** I-K4, I-K5: a follower claims no more than it has on disk. */
