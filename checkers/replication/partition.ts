@@ -9,8 +9,10 @@ export interface Tenure {
   /** Where its log ended when it began: all that was committed before is below. */
   start: number;
   hw: number;
-  /** What each follower's last counted fetch claimed, by broker. */
+  /** The most that each follower's counted fetches claimed since its log may last have become shorter, by broker. */
   fetched: Map<number, number>;
+  /** Which of the follower's spells that claim is from. */
+  fetchedIn: Map<number, number>;
 }
 
 export interface LossyLeader {
@@ -25,6 +27,8 @@ export class PartitionBooks {
   readonly tenures = new Map<string, Tenure>();
   /** Who led first in an epoch. */
   readonly leaders = new Map<number, BrokerEventOf<'becameLeader'>>();
+  /** How often each node took up or left a role, or cut its log: only then may its log become shorter. */
+  readonly #spells = new Map<string, number>();
   /** Every batch by epoch and first offset, as it was told of first, with the batch before it. */
   readonly #batches = new Map<
     number,
@@ -91,6 +95,15 @@ export class PartitionBooks {
     this.trueHw = hw;
     this.#hwTimes.push(t);
     this.#hwValues.push(hw);
+  }
+
+  /** A node's log may be shorter from now on than what it claimed before. */
+  beginSpell(node: string): void {
+    this.#spells.set(node, this.spellOf(node) + 1);
+  }
+
+  spellOf(node: string): number {
+    return this.#spells.get(node) ?? 0;
   }
 
   /** Everything below was committed in epochs before this one. */

@@ -15,6 +15,14 @@ import {
 } from './rules.ts';
 import { lossAllowed, minInsyncReplicas, syncsAlways } from './settings.ts';
 
+/** What a node says when its log may become shorter than it claimed before. */
+const SPELL_BEGINS: ReadonlySet<string> = new Set([
+  'becameLeader',
+  'becameFollower',
+  'leftPartition',
+  'logTruncated',
+]);
+
 export class ReplicationRun {
   readonly findings: Findings;
   /** Whether an append is durable before it counts. */
@@ -74,6 +82,7 @@ export class ReplicationRun {
     if (!('tp' in event) || event.ev === 'offsetCommitted' || this.#unjudged.has(event.tp)) return;
     const books = this.#booksOf(event.tp);
     const log = books.replica(event.node);
+    if (SPELL_BEGINS.has(event.ev)) books.beginSpell(event.node);
     switch (event.ev) {
       case 'becameLeader':
         log.enter(event.leaderEpoch);
@@ -84,6 +93,7 @@ export class ReplicationRun {
           start: event.leo,
           hw: event.hw,
           fetched: new Map(),
+          fetchedIn: new Map(),
         });
         return;
       case 'becameFollower':

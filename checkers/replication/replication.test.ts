@@ -37,6 +37,15 @@ function failedOver(): ScriptedBrokers {
   return brokers;
 }
 
+/** Broker 3 left the ISR, and more was committed without it. */
+function leftBehind(): ScriptedBrokers {
+  const brokers = thirtyCommitted();
+  brokers.isr = [1, 2];
+  brokers.store('leader');
+  brokers.produce(5);
+  return brokers;
+}
+
 /** Broker 1 leads alone; 2 and 3 left its ISR and are eligible. */
 function shrunkToOne(): ScriptedBrokers {
   const brokers = thirtyCommitted();
@@ -79,6 +88,15 @@ describe('what correct brokers say is valid', () => {
     brokers.produce(5);
     brokers.leaderEpoch = missed;
     brokers.lead(2);
+    expect(judge(replication, brokers)).toMatchObject({ outcome: 'valid', anomalies: [] });
+  });
+
+  test('over a fetch that comes after a later one of the same follower', () => {
+    const brokers = leftBehind();
+    brokers.replicate(3);
+    brokers.fetched(3, 30);
+    brokers.isr = [1, 2, 3];
+    brokers.store('leader');
     expect(judge(replication, brokers)).toMatchObject({ outcome: 'valid', anomalies: [] });
   });
 
@@ -339,6 +357,20 @@ describe('replication: each rule broken alone', () => {
         b.isr = [1, 2];
         b.store('leader');
         b.produce();
+        b.isr = [1, 2, 3];
+        b.store('leader');
+      },
+    ],
+    [
+      'a member taken into the ISR that had caught up once, and began again with less',
+      ['expanded-behind'],
+      (b) => {
+        b.isr = [1, 2];
+        b.store('leader');
+        b.produce();
+        b.replicate(3);
+        b.say(3, { ev: 'leftPartition', tp: TP, reason: 'its log is damaged' });
+        b.fetched(3, 0);
         b.isr = [1, 2, 3];
         b.store('leader');
       },

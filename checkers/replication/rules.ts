@@ -241,8 +241,13 @@ export function judgeFetch(
     );
     return;
   }
-  tenure.fetched.set(event.from, event.offset);
   const follower = run.nodeOf(event.from);
+  const spell = follower === undefined ? -1 : books.spellOf(follower);
+  const same = spell >= 0 && tenure.fetchedIn.get(event.from) === spell;
+  // By another connection an older fetch may come later: what was claimed meanwhile stays true.
+  const before = same ? (tenure.fetched.get(event.from) ?? 0) : 0;
+  tenure.fetched.set(event.from, Math.max(before, event.offset));
+  tenure.fetchedIn.set(event.from, spell);
   if (follower === undefined) return;
   if (event.offset >= tenure.hw) books.lossy.delete(follower);
   const log = books.replica(follower);
